@@ -1,4 +1,4 @@
-"""The colorizer that the service calls: a photo in, samples at its own size out."""
+"""The colorizer that the service calls: from a photo to samples at its own size."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -45,11 +45,11 @@ __all__ = ["CinnColorizer", "Colorings", "Scaler", "colorize", "lacks_torch", "l
 def load_colorizer(weights: Path, device: str = "auto", cache: Path | None = None) -> "CinnColorizer":
     """Load weights onto a device. Raises CheckpointError or InputError.
 
-    cache: folder of networks compiled for this processor, read and, where that is allowed, written.
+    cache: folder of networks compiled for this processor; read and, if allowed, written.
     """
     chosen = choose_device(device)
     if chosen == "cpu":
-        # beside the weights; the first draw waits for it
+        # while the weights load; the first draw waits for it
         Thread(target=begin_drawing, name="drawing", daemon=False).start()
     colorizer = CinnColorizer(open_checkpoint(weights), chosen, cache)
     colorizer.prepare()
@@ -67,7 +67,7 @@ class Colorings(Drawn):
 
 
 def colorize(colorizer: Colorizer, photo: Photo, options: Options, reference: Photo | None = None) -> Colorings:
-    """Colorize one photo in one call: shrink, draw, finish. Raises what these three raise."""
+    """Colorize one photo in one call: shrink, draw, finish. Raises the errors of these three."""
     seen = None if reference is None else colorizer.shrink(reference, with_chroma=True)
     (drawn,) = colorizer.draw_all([DrawTask(colorizer.shrink(photo), options, seen)])
     images, matches = zip(*colorizer.finish(photo, drawn, options), strict=True)
@@ -78,7 +78,7 @@ class CinnColorizer(Scaler):
     """Colorizes with a trained cINN; see `model.protocol.Colorizer` for its methods."""
 
     def __init__(self, checkpoint: Checkpoint, device: str, cache: Path | None = None) -> None:
-        """cache: see `load_colorizer`; the checkpoint must be as its file is."""
+        """cache: see `load_colorizer`. The checkpoint must be unchanged since it was read from its file."""
         self.checkpoint = checkpoint
         self.device = device
         graphs = GraphCache(cache, checkpoint.sha256) if cache and device == "cpu" else None
@@ -88,11 +88,11 @@ class CinnColorizer(Scaler):
 
     @property
     def cinn(self) -> "Cinn":
-        """The network as torch defines it. Coloring on a CPU does not need it."""
+        """The network as a torch module, which colorizing on a CPU does not need."""
         return self.checkpoint.cinn
 
     def prepare(self) -> None:
-        """Begin to load what the first photo needs, beside what the caller does next."""
+        """Begin to load in the background what the first photo needs."""
         self._passes.prepare()
 
     def prepare_rest(self) -> Iterator[None]:
@@ -130,7 +130,7 @@ class CinnColorizer(Scaler):
         return [_drawn(*each, timings) for each in zip(draws, coarsest, frames, decoded, mended, strict=True)]
 
     def _draw(self, conditions: Sequence[Condition], draws: Sequence[Draws]) -> tuple[list[Floats], list[Draws]]:
-        """Draw the coarsest level of all photos at once; return what each task chooses of its draws."""
+        """Draw the coarsest level of all photos at once; return the draws that each task selects."""
         drawn = self._passes.draw_coarsest(
             conditions,
             [each.latents[0] for each in draws],
@@ -153,7 +153,7 @@ class CinnColorizer(Scaler):
         return [self._likelihood(each, timings) for each in encoded]
 
     def _mend(self, photo: SmallPhoto, hints: Sequence[Hint], condition: Condition, samples: Decoded) -> Decoded:
-        """Correct samples at the points of hints; their likelihood and latents become those of the corrected a*b*."""
+        """Correct samples at the hints' points, and recompute their likelihood and latents."""
         chroma = mend_hints(samples.chroma, photo, hints)
         encoded = self._passes.encode(chroma, condition)
         return Decoded(chroma, self._passes.bits_per_dim(encoded.log_prob), encoded.latents)
@@ -171,7 +171,7 @@ class CinnColorizer(Scaler):
 def _drawn(
     draws: Draws, coarsest: Floats, frame: Frame, decoded: Decoded, samples: Decoded, seconds: dict[str, float]
 ) -> Drawn:
-    """Say of samples what the protocol promises; decoded: the same before they were corrected at hints."""
+    """Return samples in the protocol's form. decoded: the samples before correction at hints."""
     bits_per_dim = samples.bits_per_dim
     order = np.argsort(bits_per_dim, kind="stable") if draws.ranked else np.arange(len(bits_per_dim))
     norms = latent_norms(samples.latents)

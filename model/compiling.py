@@ -1,4 +1,4 @@
-"""Functions that numba compiles, and keeps where it can."""
+"""Functions compiled by numba, and cached where possible."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,10 +14,9 @@ FunctionT = TypeVar("FunctionT", bound=Callable[..., object])
 
 
 def compiled(*signatures: Any, cache: bool = False, **options: Any) -> Callable[[FunctionT], FunctionT]:
-    """Do what `numba.njit` does, and keep the function's type, which numba's own loses in some versions.
+    """Compile as `numba.njit` does, but keep the function's type, which some versions of numba lose.
 
-    cache: keep what was compiled, where there is a folder for it, and room; else every start compiles, where numba's
-    own raises.
+    cache: store the compiled code on disk. Without a writable folder or room, every start compiles; numba would raise.
     """
 
     def decorate(function: FunctionT) -> FunctionT:
@@ -25,7 +24,7 @@ def compiled(*signatures: Any, cache: bool = False, **options: Any) -> Callable[
         if made is function:  # numba is switched off
             return function
         if cache:
-            with suppress(RuntimeError):  # no folder that can be written
+            with suppress(RuntimeError):  # no writable folder
                 made.enable_caching()
                 _forgive(made._cache)
         for signature in signatures:
@@ -39,7 +38,7 @@ def compiled(*signatures: Any, cache: bool = False, **options: Any) -> Callable[
 
 
 def _forgive(cache: Any) -> None:
-    """Let a cache whose files cannot be written or read be as good as none."""
+    """Turn a cache with unwritable or unreadable files into no cache."""
     load, save = cache.load_overload, cache.save_overload
 
     def load_if_possible(*arguments: Any) -> Any:
@@ -52,7 +51,7 @@ def _forgive(cache: Any) -> None:
         try:
             save(*arguments)
         except (OSError, EOFError, UnpicklingError):
-            with suppress(OSError):  # numba's list of files, which is written first, names what was not written
+            with suppress(OSError):  # remove numba's index, which is written first and names files that are missing
                 Path(cache._cache_file._index_path).unlink()
 
     cache.load_overload, cache.save_overload = load_if_possible, save_if_possible

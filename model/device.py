@@ -13,10 +13,10 @@ __all__ = ["THREADS", "choose_device", "device_memory", "lacks_torch"]
 
 DEVICES = ("auto", "cpu", "cuda")
 DRIVERS = ("libcuda.so.1", "nvcuda.dll", "libamdhip64.so")
-"""Libraries that come with a GPU's driver: NVIDIA's on Linux and on Windows, and AMD's."""
+"""Libraries of GPU drivers: NVIDIA's on Linux and Windows, and AMD's."""
 
 SIBLINGS = Path("/sys/devices/system/cpu")
-"""Where Linux says which processors are hyperthreads of one core."""
+"""File in which Linux lists the hyperthreads of one core."""
 
 
 def _threads() -> int:
@@ -30,11 +30,11 @@ def _threads() -> int:
 
 
 THREADS = _threads()
-"""Threads that this process may use at a time: OMP_NUM_THREADS, or the cores that it may run on."""
+"""Return the number of threads for this process: OMP_NUM_THREADS, or the cores that it may use."""
 
 
 def choose_device(name: str) -> str:
-    """Turn `auto` into `cuda` where there is a GPU, else `cpu`. Raises InputError for a device that is not there."""
+    """Turn `auto` into `cuda` if there is a GPU, else `cpu`. Raises InputError for a missing device."""
     if name not in DEVICES:
         raise InputError("device", f"one of {', '.join(DEVICES)}", name)
     if name == "cpu":
@@ -48,12 +48,12 @@ def choose_device(name: str) -> str:
 
 
 def lacks_torch() -> bool:
-    """Whether there is a GPU's driver, but no torch, without which no GPU is used."""
+    """Say whether a GPU cannot be used because there is a driver, but no torch."""
     return find_spec("torch") is None and _has_driver()
 
 
 def _has_cuda() -> bool:
-    """Ask torch, but only where it is installed and there is a GPU's driver: importing it takes more than a second."""
+    """Ask torch for a GPU, but only if torch and a GPU driver are installed: importing torch takes over a second."""
     if find_spec("torch") is None or not _has_driver():
         return False
     import torch
@@ -62,7 +62,7 @@ def _has_cuda() -> bool:
 
 
 def _has_driver() -> bool:
-    if Path("/dev/kfd").exists():  # AMD's; torch brings the library itself
+    if Path("/dev/kfd").exists():  # AMD's driver; torch includes its library
         return True
     for library in DRIVERS:
         with suppress(OSError):
@@ -72,9 +72,9 @@ def _has_driver() -> bool:
 
 
 def device_memory(device: str) -> DeviceMemory:
-    """Return what this process uses of a device's memory, and what there is in all; Linux alone tells of a CPU's."""
+    """Return a device's memory: used by this process, and in total. A CPU's is known only on Linux."""
     if device == "cuda":
-        import torch  # late: on a CPU, none is needed
+        import torch  # late: not needed on a CPU
 
         _, total = torch.cuda.mem_get_info()
         return DeviceMemory(torch.cuda.memory_reserved(), total)

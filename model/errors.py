@@ -30,4 +30,4 @@ class NonFiniteError(ModelError):
 
 
 class OutOfMemoryError(ModelError):
-    """The device has no memory left for the pass; a smaller one, or a later one, may fit."""
+    """The device has no memory left for the pass; a smaller or later pass may succeed."""

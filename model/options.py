@@ -1,4 +1,4 @@
-"""Options of a request: each is defined here once, with its type, range, default, sentence and example.
+"""Options of a request, each defined once with its type, range, default, sentence and example.
 
 HTTP forms and JSON, OpenAPI, the command line, the client and the tables in docs/api.md are made from these classes.
 """
@@ -37,7 +37,7 @@ RANDOM: Final = "random"
 """A default: a request that leaves this seed out gets a random one, and the answer says which."""
 
 TRANSFER_WEIGHTS: Final = {8: 0.9, 16: 0.81}
-"""How much of these levels comes from the reference where a transfer gives no weights; of finer ones, nothing does.
+"""Default weights of a transfer: the reference's share of these levels. Finer levels take nothing from it.
 
 With 1 and 1, colorings of different seeds can hardly be told apart. 0.81 is 0.9².
 """
@@ -45,7 +45,7 @@ With 1 and 1, colorings of different seeds can hardly be told apart. 0.81 is 0.9
 
 @dataclass(frozen=True)
 class Option:
-    """The words about an option that users read. Ranges stand beside it, as `Ge` and `Le`."""
+    """The texts about an option that users read. Its range stands beside it, as `Ge` and `Le`."""
 
     meaning: str
     """one sentence"""
@@ -53,7 +53,7 @@ class Option:
     default: Any = None
     """the default for requests, if the class itself requires a value"""
     words: dict[str, Any] | None = None
-    """words that a request may say in place of a value"""
+    """words that a request may give in place of a value"""
 
 
 ZeroToOne = Annotated[float, Ge(0), Le(1)]
@@ -244,7 +244,7 @@ Options = SampleOptions | VariationOptions | TransferOptions | InterpolationOpti
 
 
 def check_together(options: Options, has_reference: bool) -> None:
-    """Check the options whose range depends on others. Raises InputError."""
+    """Check options whose range depends on others. Raises InputError."""
     if isinstance(options, InterpolationOptions):
         if (options.to_index is None) != has_reference:
             raise InputError(

@@ -1,4 +1,4 @@
-"""The one door to the model: uint8 arrays in, uint8 arrays out."""
+"""The model's interface to the service: uint8 arrays in, uint8 arrays out."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -50,13 +50,13 @@ class DeviceMemory:
     """Memory of the device that the model runs on."""
 
     used_bytes: int
-    """by this process: of a CPU all that is resident, of a GPU what torch holds"""
+    """used by this process: resident memory on a CPU, torch's memory on a GPU"""
     total_bytes: int
-    """memory of the machine, or of the GPU"""
+    """total memory of the machine, or of the GPU"""
 
 
 class Frame(NamedTuple):
-    """How wide the frame around a photo is at each side, as a share of the whole's height and width."""
+    """Width of the frame around a photo on each side, as a share of the whole's height or width."""
 
     top: float = 0.0
     bottom: float = 0.0
@@ -64,15 +64,15 @@ class Frame(NamedTuple):
     right: float = 0.0
 
     def inside(self, shape: tuple[int, ...]) -> tuple[slice, slice]:
-        """Rows and columns of what is inside, of the whole's (H, W, …): one of each at the least."""
+        """Return the rows and columns inside, of the whole's (H, W, …); at least one of each."""
         return _inside(shape[0], self.top, self.bottom), _inside(shape[1], self.left, self.right)
 
     def point_inside(self, x: float, y: float) -> tuple[float, float]:
-        """Turn a point of the whole into one of what is inside, both in [0, 1] from the left and the top."""
+        """Convert a point of the whole to one of the inside, both in [0, 1] from the left and the top."""
         return (x - self.left) / (1 - self.left - self.right), (y - self.top) / (1 - self.top - self.bottom)
 
     def with_inner(self, inner: "Frame") -> "Frame":
-        """Join a frame to one that lies in it, and is told as a share of what is inside."""
+        """Combine a frame with one inside it, whose widths are shares of the inside."""
         height, width = 1 - self.top - self.bottom, 1 - self.left - self.right
         return Frame(
             self.top + height * inner.top,
@@ -90,15 +90,15 @@ class SmallPhoto:
     """A photo at the network's sizes."""
 
     lightness: NDArray[np.float32]
-    """(256, 256), L* in [0, 100], as the network sees it: with more contrast where the photo has faded"""
+    """(256, 256), L* in [0, 100], as the network sees it: with more contrast if the photo is faded"""
     own_lightness: NDArray[np.float32]
-    """the same as the photo has it: colors of hints are met at this"""
+    """the same without added contrast: hints' colors are matched at this lightness"""
     chroma: NDArray[np.float32] | None
-    """(64, 64, 2), its own a*b*; None where only its lightness was asked for"""
+    """(64, 64, 2), its own a*b*; None if only its lightness was requested"""
     frame: Frame = NO_FRAME
-    """around the photo; all arrays are of what is inside"""
+    """frame around the photo; all arrays are of the inside"""
     longest: int = 256
-    """pixels of the longer side of what is inside, at the photo's own size: in large photos, grain is calmer"""
+    """longer side of the inside, in pixels of the photo's own size: large photos get less grain"""
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class DrawTask:
     photo: SmallPhoto
     options: Options
     reference: SmallPhoto | None = None
-    """with its chroma; where the options want one"""
+    """the reference, with its chroma, if the options need one"""
 
 
 @dataclass(frozen=True)
@@ -126,15 +126,15 @@ class Drawn:
     temperature: float
     """the one used"""
     timings: dict[str, float]
-    """seconds: `condition`, `sample`, of the pass, however many photos shared it"""
+    """seconds of `condition` and `sample` for the whole pass, even if several photos shared it"""
     coarsest: NDArray[np.float32]
-    """(N, 2, 8, 8) a*b* of the coarsest level alone: `select=diverse` compares these"""
+    """(N, 2, 8, 8) a*b* of the coarsest level, which `select=diverse` compares"""
     bits_before_hints: tuple[float, ...]
-    """bits_per_dim before samples were corrected at hints: `select=likely` compares these"""
+    """bits_per_dim before the correction at hints, which `select=likely` compares"""
     hints: tuple[Hint, ...] = ()
     """the hints that the samples follow"""
     frame: Frame = NO_FRAME
-    """around the photo; a*b* are of what is inside"""
+    """frame around the photo; a*b* are of the inside"""
 
 
 @dataclass(frozen=True)
@@ -144,9 +144,9 @@ class HintMatch:
     color: tuple[int, int, int]
     """sRGB of the sample at the hint's point"""
     delta_e: float
-    """ΔE76 between this and the hint's color, the difference in lightness included"""
+    """ΔE76 between this and the hint's color, including the difference in lightness"""
     delta_chroma: float
-    """the share of a*b* in it, all that colorizing can change"""
+    """distance in a*b* alone, the only part that colorizing can change"""
 
 
 class Finished(NamedTuple):
@@ -155,7 +155,7 @@ class Finished(NamedTuple):
     image: NDArray[np.uint8]
     """(H, W, 3) sRGB; L* is the photo's own"""
     hints: tuple[HintMatch, ...]
-    """in the order of the hints; empty where none were given"""
+    """in the order of the hints; empty without hints"""
 
 
 @dataclass(frozen=True)
@@ -180,14 +180,14 @@ class Likelihood:
     levels: tuple[LevelLikelihood, ...]
     """coarse to fine"""
     timings: dict[str, float]
-    """seconds: `condition`, `likelihood`"""
+    """seconds of `condition` and `likelihood`"""
 
 
 class Colorizer(Protocol):
-    """Colorizes photos in three steps, of which several photos may share the passes through the network.
+    """Colorizes photos in three steps. Several photos may share passes through the network.
 
-    `shrink` and `finish` work on one photo at its own size; any threads may call them at once. `draw_all` and
-    `score_all` run the network; call them from one thread.
+    `shrink` and `finish` work on one photo at its own size and are thread-safe. `draw_all` and `score_all` run the
+    network; call them from one thread.
     """
 
     @property
@@ -195,16 +195,16 @@ class Colorizer(Protocol):
 
     @property
     def memory(self) -> DeviceMemory | None:
-        """Memory of the device, now; None where that is another machine's. May be asked from any thread."""
+        """Return the device's present memory; None if it is another machine's. Thread-safe."""
 
     def prepare_rest(self) -> Iterator[None]:
         """Load or compile what the first photo does not need but others may: hints, likelihoods, many samples.
 
-        A piece at each step; the caller, a thread of its own, may stop after any. Raises ModelError.
+        One piece per step; the caller, a separate thread, may stop after any step. Raises ModelError.
         """
 
     def shrink(self, photo: Photo, with_chroma: bool = False) -> SmallPhoto:
-        """Bring a photo to the network's sizes; its own a*b*, which take longer, if they are asked for.
+        """Resize a photo for the network; also its own a*b*, which take longer, if requested.
 
         Raises InputError for a photo out of range.
         """
@@ -212,8 +212,8 @@ class Colorizer(Protocol):
     def draw_all(self, tasks: Sequence[DrawTask]) -> list[Drawn]:
         """Draw the samples of several tasks in shared passes. No task's samples depend on the others.
 
-        Raises InputError for an option out of range, NonFiniteError rather than return broken colors, and
-        OutOfMemoryError; fewer tasks may then succeed.
+        Raises InputError for an option out of range, NonFiniteError in place of broken colors, and OutOfMemoryError;
+        fewer tasks may then succeed.
         """
 
     def score_all(self, photos: Sequence[SmallPhoto]) -> list[Likelihood]:
@@ -224,9 +224,9 @@ class Colorizer(Protocol):
         """
 
     def finish(self, photo: Photo, drawn: Drawn, look: Look = PLAIN) -> Iterator[Finished]:
-        """Bring samples to the photo's own size, in order; a few at a time, so that they need not all be held.
+        """Upsample samples to the photo's own size, in order, a few at a time to save memory.
 
-        look: the task's options hold it. Raises InputError for a photo out of range.
+        look: part of the task's options. Raises InputError for a photo out of range.
         """
 
 

@@ -1,4 +1,4 @@
-"""Selection: which of many candidates are shown."""
+"""Selection of the samples to show among many candidates."""
 
 from collections.abc import Sequence
 
@@ -18,24 +18,24 @@ def select_diverse(chroma: NDArray[np.float32], n: int) -> list[int]:
     distance of two maps is their color difference, averaged over pixels.
     Source: Gonzalez 1985, Clustering to minimize the maximum intercluster distance.
     """
-    chroma = np.ascontiguousarray(chroma)  # means of another layout have other last bits
+    chroma = np.ascontiguousarray(chroma)  # in another layout, the last bits of means differ
     chosen = [0]
     nearest = np.full(len(chroma), np.inf)
     while len(chosen) < n:
         distance = np.linalg.norm(chroma - chroma[chosen[-1]], axis=1).mean((1, 2))
         nearest = np.minimum(nearest, distance)
-        nearest[chosen] = -1  # so that of equal maps, too, each is chosen once
+        nearest[chosen] = -1  # so that equal maps are each chosen once, too
         chosen.append(int(nearest.argmax()))
     return sorted(chosen)
 
 
 def select_likely(bits_per_dim: NDArray[np.float64] | Sequence[float], n: int) -> list[int]:
-    """Choose the n of the highest likelihood, which is the fewest bits; return their indices, ascending."""
+    """Choose the n with the highest likelihood, that is, the fewest bits; return their indices, ascending."""
     return sorted(np.argsort(bits_per_dim, kind="stable")[:n].tolist())
 
 
 def select_palette(chroma: NDArray[np.float32], wanted: NDArray[np.float32]) -> int:
-    """Choose of (M, 2, h, w) a*b* the map whose colors are most like those of another, wherever they lie.
+    """Choose, of (M, 2, h, w) a*b*, the map with colors most like those of another, regardless of their places.
 
     wanted: (2, h, w) a*b*. The distance of two maps is that of their colors' sorted projections on a direction,
     averaged over directions.

@@ -1,7 +1,7 @@
-"""Hints: colors wished for at points of the photo.
+"""Hints: desired colors at points of the photo.
 
-The coarsest level is given the cells of the hints and draws the rest given them; see `AutoregressiveLevel.draw`. What
-the finer levels miss at the very points is mended there, by a correction that follows the photo's lightness.
+The coarsest level gets the cells of the hints and draws the others given these; see `AutoregressiveLevel.draw`. A
+correction that follows the photo's lightness removes the remaining error at the hints' points.
 """
 
 from collections.abc import Sequence
@@ -22,22 +22,22 @@ from model.protocol import Frame, HintMatch, SmallPhoto
 __all__ = ["check_hints", "given_cells", "hints_inside", "match_hints", "mend_hints"]
 
 PIXELS = 8
-"""Side of a cell in pixels of 64×64, at which the photo's lightness says what is like a hint's point."""
+"""Side of a cell in pixels of 64×64, the size at which lightness is compared with a hint's point."""
 LIGHTNESS_REACH = 8.0
-"""Standard deviation, in units of L*, of what is like a hint's point: a color stops at the photo's edges."""
+"""Standard deviation, in L*, of similarity to a hint's point, so that a color stops at the photo's edges."""
 LEAST_SHARE = 0.6
-"""Share of a hint's color that its cell gets where nothing in it is as light as the hint's point; all where all is.
+"""Share of a hint's color for a cell of which no pixel has the lightness of the hint's point; 1 if all pixels have it.
 
-A small thing does not color all of its cell. Fitted by least squares to the cells of photos of the training.
+A small object does not color its whole cell. Fitted by least squares to the cells of training photos.
 """
 REACH = 4.0
-"""Standard deviation, in pixels of 64×64, of how far a correction reaches."""
+"""Standard deviation of a correction's reach, in pixels of 64×64."""
 RIDGE = 1e-3
-"""Weight of the corrections' squares beside those of what is missed: hints that contradict each other average."""
+"""Weight of the corrections' squares against squared errors; makes contradicting hints average."""
 MARGIN = 20.0
-"""Units of a*b* by which a correction may go beyond the hints' colors: upsampling averages with what lies around."""
+"""a*b* by which a correction may exceed the hints' colors, since upsampling averages them with surrounding colors."""
 ROUNDS = 2
-"""Corrections one after another: upsampling sharpens, so that one does not quite suffice."""
+"""Number of successive corrections: one is not quite enough, because upsampling sharpens."""
 
 
 def check_hints(hints: Sequence[Hint]) -> None:
@@ -50,17 +50,17 @@ def check_hints(hints: Sequence[Hint]) -> None:
 
 
 def hints_inside(hints: Sequence[Hint], frame: Frame) -> list[Hint]:
-    """Return hints with their points inside of a photo's frame; those on the frame, which stays gray, are dropped."""
+    """Return hints with points relative to the photo inside its frame; drop those on the frame, which stays gray."""
     points = [frame.point_inside(hint.x, hint.y) for hint in hints]
     moved = (replace(hint, x=x, y=y) for hint, (x, y) in zip(hints, points, strict=True))
     return [hint for hint in moved if 0 <= hint.x <= 1 and 0 <= hint.y <= 1]
 
 
 def given_cells(photo: SmallPhoto, hints: Sequence[Hint]) -> NDArray[np.float32]:
-    """Return the a*b* of the coarsest cells that hold hints, NaN elsewhere: (2, 8, 8); the mean where several do.
+    """Return (2, 8, 8) a*b* of the coarsest cells with hints (the mean of several hints), NaN elsewhere.
 
-    A color that sRGB lacks at its point's lightness is replaced by the nearest of the same hue. The less of a cell is
-    as light as the hint's point, the weaker its color.
+    A color that sRGB lacks at its point's lightness is replaced by the nearest of the same hue. The fewer of a cell's
+    pixels are as light as the hint's point, the weaker the cell's color.
     """
     wished = _wished_chroma(hints, photo.own_lightness)
     small = area_average(photo.lightness, (PIXELS * SIDE, PIXELS * SIDE))
@@ -76,18 +76,18 @@ def given_cells(photo: SmallPhoto, hints: Sequence[Hint]) -> NDArray[np.float32]
 
 
 def mend_hints(chroma: NDArray[np.float32], photo: SmallPhoto, hints: Sequence[Hint]) -> NDArray[np.float32]:
-    """Return (N, 2, h, w) a*b* that have the wished colors at the hints' points, once they are upsampled.
+    """Return (N, 2, h, w) a*b* that, when upsampled, have the desired colors at the hints' points.
 
     The correction is a sum of Gaussians of distance and of lightness around the hints, fitted by regularized least
-    squares. No a*b* comes to lie more than MARGIN outside of the range of the hints' colors, unless it lay there
-    before; hints that contradict each other in one place are met on average.
+    squares. No a*b* moves more than MARGIN outside the range of the hints' colors, unless it was there before;
+    contradicting hints in one place are met on average.
     """
     lightness = photo.own_lightness
     points = [_pixel(hint, lightness.shape) for hint in hints]
     wished = _wished_chroma(hints, lightness)
     small = area_average(photo.lightness, chroma.shape[2:])
     bumps = np.stack([_bump(small, photo.lightness, hint) for hint in hints])
-    # by how much each bump moves the color at each point: (K, K)
+    # effect of each Gaussian on the color at each point: (K, K)
     moves = upsample_points(bumps[:, None], lightness, points)[..., 0].T
     fit = np.linalg.solve(moves.T @ moves + RIDGE * np.eye(len(hints), dtype=np.float32), moves.T)
     lowest = np.minimum(chroma, wished.min(0)[:, None, None] - MARGIN)
@@ -113,7 +113,7 @@ def match_hints(images: NDArray[np.uint8], hints: Sequence[Hint]) -> tuple[tuple
 
 
 def _bump(small: NDArray[np.float32], lightness: NDArray[np.float32], hint: Hint) -> NDArray[np.float32]:
-    """Return how much of a hint's correction each pixel of (h, w) L* takes, up to 1; see `_likeness`."""
+    """Return the share of a hint's correction for each pixel of (h, w) L*, up to 1; see `_likeness`."""
     row, column = _pixel(hint, small.shape)
     y, x = (np.arange(side) for side in small.shape)
     square = (y[:, None] - row) ** 2 + (x[None] - column) ** 2
@@ -121,10 +121,10 @@ def _bump(small: NDArray[np.float32], lightness: NDArray[np.float32], hint: Hint
 
 
 def _likeness(small: NDArray[np.float32], lightness: NDArray[np.float32], hint: Hint) -> NDArray[np.float32]:
-    """Return how much each pixel of (h, w) L* is as light as the hint's point in the whole (H, W) L*, up to 1.
+    """Return the similarity, up to 1, of each pixel of (h, w) L* to the hint's point in the whole (H, W) L*.
 
-    At an edge, the hint's own small pixel may be quite another, and those like the point, of which its color is
-    upsampled, lie beside it.
+    At an edge, the small pixel at the hint may differ from the point; similar pixels, from which the point's color is
+    upsampled, then lie beside it.
     """
     row, column = _pixel(hint, small.shape)
     rows, columns = (slice(max(0, center - TAPS // 2), center + TAPS // 2 + 1) for center in (row, column))

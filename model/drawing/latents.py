@@ -23,24 +23,24 @@ __all__ = [
 Floats = NDArray[np.float32]
 
 SMALLEST_NORM = 1e-6
-"""Smaller norms count as 0: latents that small are 0 in float32."""
+"""Norms below this count as 0: such latents are 0 in float32."""
 BISECTIONS = 50
 STRATA = 6
-"""Digits that are shared out: blocks of up to 2^STRATA samples are stratified, as many as one request may have."""
+"""Number of stratified binary digits: blocks of up to 2^STRATA samples are stratified, the maximum of one request."""
 GAUSSIAN = NormalDist()
 TINY = 2.0**-53
-"""Least share of a distribution below or above a number: float64 holds 1 − 2⁻⁵³, and ∞ is no latent."""
+"""Minimum probability in each tail: float64 holds 1 − 2⁻⁵³, and a latent must not be ∞."""
 SMALL, LARGE = 512, 600
-"""Pixels of a photo's longer side up to which its grain is whole, and from which it is calmest."""
+"""Longer sides, in pixels, up to which a photo's grain is full, and from which it is weakest."""
 LARGE_EXPONENT = 0.84
-"""Least γ of a level in large photos.
+"""Minimum γ of a level in large photos.
 
 Grain is as wide as a cell of its level. In a small photo it is as fine as that of a film, in a large one it is seen as
 stains: in photos of 600 to 800 pixels, viewers saw them on 41 % of the pictures with this γ and T = 0.6, on 51 % with
 0.09; at 520 pixels on as many.
 """
 MIN_ANGLE = 1e-3
-"""Radians: two latents that are nearer to one direction, or to opposite ones, are interpolated on a line."""
+"""Radians: latents with a smaller angle, or as nearly opposite, are interpolated linearly."""
 
 
 def draw_latents(
@@ -49,9 +49,9 @@ def draw_latents(
     """Draw the latents of the given samples, one array (N, dim) for each level, coarse to fine.
 
     Each sample's latents are Gaussian, and sample i depends on (seed, i) alone. Samples are independent, unless the
-    coarsest level's are stratified: of samples 0 to 3, each number then has one in each quarter of the distribution,
-    and so has every block of a power of two. So a few samples differ more than independent ones would.
-    Source: Owen 1995, Randomly Permuted (t,m,s)-Nets and (t,s)-Sequences; here a net of its own for each number.
+    coarsest level's are stratified: then samples 0 to 3 have, in each dimension, one value in each quarter of the
+    distribution; the same holds for every block of a power of two. So a few samples differ more than independent ones.
+    Source: Owen 1995, Randomly Permuted (t,m,s)-Nets and (t,s)-Sequences; here a separate net for each dimension.
 
     deviations: standard deviation of each level. Raises InputError for a seed out of range.
     """
@@ -65,10 +65,10 @@ def draw_latents(
 
 
 def deviations_at(temperature: float, exponents: Sequence[float], longest: int = SMALL) -> list[float]:
-    """Return each level's standard deviation at a temperature: temperature^γ, so that a γ above 1 cools a level first.
+    """Return each level's standard deviation at a temperature: temperature^γ, so that a γ above 1 cools a level more.
 
-    Above 1 all levels are warmed alike. longest: pixels of the photo's longer side; where it is large, γ is at least
-    LARGE_EXPONENT. Raises InputError for a temperature out of range.
+    Temperatures above 1 apply equally to all levels. longest: pixels of the photo's longer side; for large photos, γ is
+    at least LARGE_EXPONENT. Raises InputError for a temperature out of range.
     """
     check_range("temperature", temperature, 0, MAX_TEMPERATURE)
     share = min(max(math.log(longest / SMALL) / math.log(LARGE / SMALL), 0), 1)
@@ -77,7 +77,7 @@ def deviations_at(temperature: float, exponents: Sequence[float], longest: int =
 
 
 def temperature_of_norm(dims: Sequence[int], exponents: Sequence[float], norm: float) -> float:
-    """Return the temperature whose latents have this root mean square norm, so that every level keeps its share.
+    """Return the temperature whose latents have this root mean square norm; so every level keeps its share.
 
     Raises InputError for a norm out of range.
     """
@@ -93,7 +93,7 @@ def temperature_of_norm(dims: Sequence[int], exponents: Sequence[float], norm: f
 
 
 def latent_norms(latents: Sequence[Floats]) -> NDArray[np.float64]:
-    """‖z‖/√dim over all levels: (N,) from (N, dim) of each level."""
+    """Return ‖z‖/√dim over all levels: (N,) from (N, dim) of each level."""
     squares = sum(np.square(z, dtype=np.float64).sum(1) for z in latents)
     return np.asarray(np.sqrt(squares / sum(z.shape[1] for z in latents)))
 
@@ -129,8 +129,8 @@ def interpolate_latents(
 ) -> list[Floats]:
     """Go from one latent, (1, dim) of each level, to another: (P, dim) for P positions in 0…1.
 
-    The spherical path turns each level's direction evenly and changes its norm evenly, so that what lies between two
-    Gaussian latents has the norm of one. Position 0 is the start and position 1 the end, exactly.
+    The spherical path changes each level's direction and norm evenly, so that a latent between two Gaussian ones has
+    the norm of a Gaussian latent. Position 0 is the start and position 1 the end, exactly.
     """
     t = np.array(positions, np.float64)[:, None]
     return [_interpolate(a, b, t, spherical) for a, b in zip(start, end, strict=True)]
@@ -141,7 +141,7 @@ def _interpolate(a: Floats, b: Floats, t: NDArray[np.float64], spherical: bool) 
     norm_a, norm_b = float(np.linalg.norm(a)), float(np.linalg.norm(b))
     if spherical and norm_a > 0 and norm_b > 0:
         angle = math.acos(max(-1.0, min(1.0, float(np.sum(a * b, dtype=np.float64)) / (norm_a * norm_b))))
-        if MIN_ANGLE < angle < math.pi - MIN_ANGLE:  # else the two have one direction, or no path is the shortest
+        if MIN_ANGLE < angle < math.pi - MIN_ANGLE:  # else they have one direction, or no unique shortest path
             norm = (1 - t) * norm_a + t * norm_b
             share_a = np.sin((1 - t) * angle) / math.sin(angle) * norm / norm_a
             share_b = np.sin(t * angle) / math.sin(angle) * norm / norm_b
@@ -150,11 +150,11 @@ def _interpolate(a: Floats, b: Floats, t: NDArray[np.float64], spherical: bool) 
 
 
 def _stratify(z: Floats, seed: int, index: int) -> Floats:
-    """Move a sample's independent Gaussians, (dim,), each into the sample's part of the distribution."""
+    """Move each of a sample's independent Gaussians, (dim,), into the sample's stratum of the distribution."""
     shares = np.array([GAUSSIAN.cdf(each) for each in z.tolist()])
     parts = np.zeros(len(z), np.int64)
     for place in range(STRATA):  # halves first, then quarters, …
-        # flipped apart for each part and each block of samples, else samples 0 and 4 would share all their quarters
+        # flipped separately for each stratum and block of samples, else samples 0 and 4 would share all their quarters
         flipped = _generator(seed, index >> place + 1, 1 + place).integers(0, 2, (2**place, len(z)))
         parts = 2 * parts + ((index >> place & 1) ^ flipped[parts, np.arange(len(z))])
     shares = (parts + shares) / 2**STRATA

@@ -1,8 +1,8 @@
 """Passes through the network that several photos share.
 
-All chunks have the same number of rows; the last one is filled up. Chunks of another size may use other kernels, whose
-last bits differ. With one size, a sample is the same to the bit, whatever is drawn beside it. Only draws of the
-coarsest level may use larger chunks, where the runtime finds that they give the same bits.
+All chunks have the same number of rows; the last one is padded. Chunks of other sizes may use other kernels, whose last
+bits differ. With one size, a sample is bit-identical, whatever is drawn in the same pass. Only draws of the coarsest
+level may use larger chunks, if the runtime finds that they give the same bits.
 On a CPU, chunks run side by side with one thread each. This is faster than several threads for one small pass, and
 gives the same bits on any number of cores.
 """
@@ -26,17 +26,17 @@ from model.flow.checkpoint import Checkpoint
 __all__ = ["Decoded", "Passes"]
 
 SAMPLES = {"cpu": 2, "cuda": 16}
-"""Samples of a chunk of the finer levels, until memory runs out."""
+"""Samples per chunk of the finer levels, unless memory runs out."""
 DRAWS = {"cpu": 4, "cuda": 256}
-"""Draws of a chunk of the coarsest level: those of four colorings, the default."""
+"""Draws per chunk of the coarsest level: as many as for four colorings, the default."""
 MOST_DRAWS = {"cpu": 8, "cuda": 256}
-"""Largest chunk of draws, where larger ones give the same bits: weights are read less often."""
+"""Maximum chunk of draws if larger chunks give the same bits; weights are then read less often."""
 PHOTOS = {"cpu": 1, "cuda": 8}
-"""Photos whose condition is computed at once: on a CPU, more take no less time each."""
+"""Photos whose condition is computed at once; on a CPU, more are not faster per photo."""
 RECOVERY_SECONDS = 60.0
-"""Interval after which passes, or their number, double again, once memory ran out, until all is as it was."""
+"""Interval at which passes, or their number, double after memory ran out, up to the original size."""
 MEMORY_ERRORS = ("out of memory", "ALLOC_FAILED", "ALLOCATION_FAILED", "can't allocate memory", "bad_alloc")
-"""Messages of torch, of cuBLAS and cuDNN on a GPU, of torch on a CPU, and of OpenVINO."""
+"""Out-of-memory messages of torch, cuBLAS and cuDNN on a GPU, torch on a CPU, and OpenVINO."""
 
 Result = TypeVar("Result")
 
@@ -49,20 +49,20 @@ class Decoded(NamedTuple):
     bits_per_dim: NDArray[np.float64]
     """(N,)"""
     latents: list[Floats]
-    """(N, dim) of each level: those that give the samples at temperature 1"""
+    """(N, dim) of each level: latents that give the samples at temperature 1"""
 
 
 class Passes:
-    """The network on its device, numpy arrays in and out."""
+    """The network on its device, called with numpy arrays."""
 
     def __init__(self, checkpoint: Checkpoint, device: str, cache: GraphCache | None = None) -> None:
-        """cache: where compiled graphs are kept."""
+        """cache: folder of compiled graphs."""
         self.device = device
         self._runtime = choose_runtime(checkpoint, device, cache)
         self.numbers = self._runtime.numbers
         self._dims = checkpoint.config.total_dims
         self._halvings, self._since = 0, 0.0
-        """how often passes were halved, and when their size last changed"""
+        """number of halvings of passes, and time of the last change"""
         self._workers = 1 if device == "cuda" else THREADS
         self._threads = ThreadPoolExecutor(self._workers, "passes", initializer=self._runtime.begin_thread)
 
@@ -73,7 +73,7 @@ class Passes:
         return self._runtime.prepare_rest(DRAWS[self.device], MOST_DRAWS[self.device], SAMPLES[self.device])
 
     def now(self) -> float:
-        """Return the time, in seconds of `perf_counter`, once the device has done all that it was given."""
+        """Wait until the device has finished its work; return the time in seconds of `perf_counter`."""
         self._runtime.wait()
         return perf_counter()
 
@@ -91,7 +91,7 @@ class Passes:
     ) -> list[Floats]:
         """Decode the coarsest level of each photo, each with an N of its own: (N, 2, 8, 8) a*b*.
 
-        latents: (N, 128). temperatures: (N,). given: (N, 2, 8, 8) a*b* of the cells that are given, NaN elsewhere.
+        latents: (N, 128). temperatures: (N,). given: (N, 2, 8, 8) a*b* of given cells, NaN elsewhere.
         Raises NonFiniteError.
         """
         runtime, condition = self._runtime, self._runtime.join(conditions)
@@ -104,7 +104,7 @@ class Passes:
             return [runtime.draw_coarsest(condition, *rows)]
 
         warmth = np.concatenate(temperatures)
-        by_warmth = np.argsort(warmth, kind="stable")  # a chunk takes every decoder that one of its rows needs
+        by_warmth = np.argsort(warmth, kind="stable")  # a chunk runs every decoder that any of its rows needs
         rows = (_photos(numbers), np.concatenate(latents), warmth, np.concatenate(unknown))
         (found,) = self._in_chunks(draw, self._draws_of(sum(numbers)), *(part[by_warmth] for part in rows))
         drawn = found[np.argsort(by_warmth)]
@@ -115,7 +115,7 @@ class Passes:
     def add_details(
         self, conditions: Sequence[Condition], coarsest: Sequence[Floats], latents: Sequence[Sequence[Floats]]
     ) -> list[Decoded]:
-        """Complete each photo's draws by the finer levels.
+        """Complete each photo's draws with the finer levels.
 
         coarsest: (N, 2, 8, 8) a*b*. latents: (N, dim) of each finer level. Raises NonFiniteError.
         """
@@ -152,7 +152,7 @@ class Passes:
         return np.asarray(-log_prob.sum(1) / (np.log(2) * self._dims))
 
     def _draws_of(self, count: int) -> int:
-        """Return how many draws a chunk has: more where each thread has more to do, if that changes no bit."""
+        """Return the draws per chunk: more if each thread has more to do and no bit changes."""
         base = size = DRAWS[self.device]
         while not self._halvings and size * self._workers < count and 2 * size <= MOST_DRAWS[self.device]:
             if not self._runtime.draws_alike(base, 2 * size):
@@ -163,9 +163,9 @@ class Passes:
     def _in_chunks(
         self, function: Callable[..., Sequence[NDArray[Any]]], most: int, *rows: NDArray[Any]
     ) -> list[NDArray[Any]]:
-        """Call a function with chunks of equal size, side by side; return its results, one row for each row given.
+        """Call a function with chunks of equal size, in parallel; return its results, one row for each input row.
 
-        most: rows of a chunk, while memory suffices.
+        most: rows per chunk while memory suffices.
         """
         results = self._map_chunks(function, most, *rows)
         return [np.concatenate(parts)[: len(rows[0])] for parts in zip(*results, strict=True)]
@@ -176,17 +176,17 @@ class Passes:
         missing = -count % size
         filled = [np.concatenate((part, *[part[-1:]] * missing)) if missing else part for part in rows]
         chunks = [[part[start : start + size] for part in filled] for start in range(0, count, size)]
-        # on a CPU, graphs of another size would have to be compiled; so fewer chunks run side by side
+        # on a CPU, other sizes would need new graphs; so fewer chunks run in parallel
         at_once = max(1, self._workers >> self._halvings) if self._halvings else len(chunks)
         parts = (chunks[start : start + at_once] for start in range(0, len(chunks), at_once))
         return [found for part in parts for found in self._threads.map(lambda chunk: function(*chunk), part)]
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Raise OutOfMemoryError where the device has no memory left.
+        """Raise OutOfMemoryError if the device has no memory left.
 
-        After it, passes are half as large, or on a CPU half as many at once, so that trying again may help;
-        RECOVERY_SECONDS later they grow again.
+        Afterwards passes are half as large, or half as many at once on a CPU, so that a retry may succeed; they grow
+        again after RECOVERY_SECONDS.
         """
         if self._halvings and monotonic() - self._since >= RECOVERY_SECONDS:
             self._halvings, self._since = self._halvings - 1, monotonic()
@@ -198,12 +198,12 @@ class Passes:
             largest = max(sizes[self.device] for sizes in (SAMPLES, DRAWS, PHOTOS))
             self._halvings, self._since = min(self._halvings + 1, largest.bit_length() - 1), monotonic()
             self._runtime.free_memory()
-            reason = f"{error}".strip().rpartition("\n")[2]  # OpenVINO tells at length where it was
+            reason = f"{error}".strip().rpartition("\n")[2]  # OpenVINO's earlier lines say where it happened
             raise OutOfMemoryError(f"{self.device} has no memory left: {reason}") from error
 
 
 def _photos(numbers: Sequence[int]) -> Indices:
-    """Say of each row which photo it is of."""
+    """Return the photo's index for each row."""
     return np.repeat(np.arange(len(numbers)), numbers)
 
 

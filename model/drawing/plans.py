@@ -1,4 +1,4 @@
-"""Plans: how the samples that a task asks for are drawn.
+"""Plans: how to draw the samples of a task.
 
 A plan draws the coarsest level of its samples; the finer levels of several plans then share passes.
 """
@@ -43,11 +43,11 @@ __all__ = ["Draws", "Planner", "own_chroma"]
 CALM = 4
 """A transfer's coarsest level decodes at T + (1 - T) * weight**CALM, for its weight of the reference.
 
-A photo's own latents are those of temperature 1. So all of them decode at 1, where its own colors come back, but for
-the rounding of draws in bfloat16; with less, viewers believe calmer colors more.
+A photo's own latents belong to temperature 1. With weight 1, decoding at 1 gives back its own colors, except for the
+rounding of draws in bfloat16; with smaller weights, viewers find calmer colors more convincing.
 """
 TRIES = 4
-"""Draws for each coloring of a transfer, of which the one is taken whose colors are most like the reference's."""
+"""Draws for each coloring of a transfer; the one with colors most like the reference's is taken."""
 
 
 class Drawing(NamedTuple):
@@ -62,7 +62,7 @@ class Drawing(NamedTuple):
 
 
 class Draws(NamedTuple):
-    """Draws that a task asks for, and what the answer says of them."""
+    """The draws of a task, and the facts about them for the answer."""
 
     latents: Sequence[Floats]
     """(N, dim) of each level"""
@@ -73,15 +73,15 @@ class Draws(NamedTuple):
     given: Floats | None = None
     """(N, 2, 8, 8) a*b* of hinted cells, NaN elsewhere"""
     choose: Callable[[Condition, Floats], Sequence[int]] | None = None
-    """Takes the photo's condition and the draws' (N, 2, 8, 8) a*b*; returns those to complete. None: all."""
+    """selects the draws to complete from the photo's condition and the draws' (N, 2, 8, 8) a*b*; None: all"""
     hints: tuple[Hint, ...] = ()
     hints_inside: Sequence[Hint] = ()
-    """the same without those on the photo's frame, with their points inside of it"""
+    """hints without those on the photo's frame, with points relative to the inside"""
     ranked: bool = False
-    """the likeliest first"""
+    """sort samples, likeliest first"""
 
     def chosen(self, condition: Condition, coarsest: Floats) -> tuple[Floats, "Draws"]:
-        """Return the draws to complete, and what is said of them."""
+        """Return the draws to complete, and the facts about them."""
         if self.choose is None:
             return coarsest, self
         rows = self.choose(condition, coarsest)
@@ -90,11 +90,11 @@ class Draws(NamedTuple):
 
 
 Plan = Callable[[], Draws]
-"""Encodes a reference where there is one: all tasks are checked before the network runs for any."""
+"""returns the draws; encodes a reference only now, since all tasks are checked before the network runs for any"""
 
 
 class Planner:
-    """Checks all that a task's options name before the network runs for it."""
+    """Checks a task's options before the network runs for it."""
 
     def __init__(self, checkpoint: Checkpoint, passes: Passes) -> None:
         self._checkpoint = checkpoint
@@ -102,7 +102,7 @@ class Planner:
         self._sizes, self._dims = list(checkpoint.config.sizes), checkpoint.config.dims
 
     def plan(self, task: DrawTask) -> Plan:
-        """Raise InputError for an option out of range, else return what is left to do."""
+        """Check the options, which raises InputError, and return the remaining work."""
         options = task.options
         check_together(options, task.reference is not None)
         if isinstance(options, SampleOptions):
@@ -146,14 +146,14 @@ class Planner:
         numbers = range(options.offset, options.offset + options.n)
         origin = self._recall(options.seed, options.index, drawing)
         noise_seed = options.noise_seed
-        if noise_seed == options.seed:  # else noise would be the very latent that it is mixed with
+        if noise_seed == options.seed:  # else the noise would equal the latent that it is mixed with
             noise_seed = _other_seeds(noise_seed)[0]
         noise = self._latents(noise_seed, numbers, drawing)
         kept = (1 - options.strength**2) ** 0.5
         weights = [kept if size in moved else 1.0 for size in self._sizes]
 
         latents = mix_latents(origin, noise, weights)
-        if options.latent_norm is not None and options.strength > 0:  # at 0, not even rounding may change a latent
+        if options.latent_norm is not None and options.strength > 0:  # at 0, latents must stay bit-identical
             latents = rescale_latents(latents, options.latent_norm)
         return lambda: _draws(latents, numbers, drawing)
 
@@ -167,7 +167,7 @@ class Planner:
         numbers = range(options.offset, options.offset + options.n)
         noise = self._latents(options.seed, numbers, drawing)
         mix_latents(noise, noise, weights)  # raises for weights out of range
-        if 0 < weights[0] < 1:  # else all tries would be equal, or have nothing of the reference
+        if 0 < weights[0] < 1:  # else all tries would be equal, or not depend on the reference
             others = (self._latents(seed, numbers, drawing) for seed in _other_seeds(options.seed))
             noise = [np.concatenate(level) for level in zip(noise, *others, strict=True)]
         drawing = drawing._replace(decoding=_between(drawing.decoding, 1.0, weights[0] ** CALM))
@@ -208,19 +208,19 @@ class Planner:
         return latents if drawing.norm is None else rescale_latents(latents, drawing.norm)
 
     def _latents_of(self, reference: SmallPhoto) -> list[Floats]:
-        """Encode a reference's own colors, given its own lightness, whatever photo the latents are for."""
+        """Encode a reference's own colors, given its own lightness, independently of the photo to colorize."""
         (condition,) = self._passes.condition([reference.lightness])
         return self._passes.encode(own_chroma(reference), condition).latents
 
     def _drawing(self, photo: SmallPhoto, temperature: float | None, norm: float | None) -> Drawing:
         exponents = self._checkpoint.temperature_exponents
         if norm is not None:
-            # Grain that hardly cools would use up the norm, and leave the coarsest level nothing.
+            # Grain that hardly cools would use up the norm and leave nothing for the coarsest level.
             as_cold = [max(exponents[0], exponent) for exponent in exponents]
             equal = temperature_of_norm(self._dims, as_cold, norm)
             return Drawing(equal, deviations_at(equal, as_cold), 1.0, norm)
         chosen = self._checkpoint.temperature if temperature is None else temperature
-        # The coarsest level is tempered where it is decoded, not in its latents.
+        # The coarsest level applies its temperature in decoding, not to its latents.
         deviations = deviations_at(chosen, exponents, photo.longest)
         return Drawing(chosen, [1.0, *deviations[1:]], chosen, None)
 
@@ -231,7 +231,7 @@ class Planner:
 
 
 def own_chroma(photo: SmallPhoto) -> Floats:
-    """Return a photo's own a*b*, (1, 2, 64, 64). Raises InputError if they were not asked for."""
+    """Return a photo's own a*b*, (1, 2, 64, 64). Raises InputError for a photo shrunk without them."""
     if photo.chroma is None:
         raise InputError("photo", "one shrunk with its chroma", "its lightness alone")
     return np.ascontiguousarray(photo.chroma.transpose(2, 0, 1)[None])
@@ -244,7 +244,7 @@ def _cells(chroma: Floats) -> Floats:
 
 
 def _other_seeds(seed: int) -> list[int]:
-    """Return seeds of other latents, such as those of further tries, far from what people take one after another."""
+    """Return seeds of other latents, such as further tries, far from seeds that users count through."""
     return [(seed + i * (MAX_SEED // TRIES)) % (MAX_SEED + 1) for i in range(1, TRIES)]
 
 

@@ -21,7 +21,7 @@ def soft_clamp(x: Tensor, limit: float) -> Tensor:
 class ConditionalAffine(nn.Module):
     """z = (x − mean(c))·exp(−log_scale(c)).
 
-    It stands where data enter and where latents leave, so that z = 0 is a good coloring by itself.
+    It is a level's first and last layer, so that z = 0 alone is a good coloring.
     The condition is (B, 2C, …): mean and log-scale before its soft clamp, as a head computes them.
     """
 

@@ -20,7 +20,7 @@ __all__ = ["CinnArrays", "Layers"]
 class Layers(SimpleNamespace):
     """Weights by the names of torch's modules: `layers.stages[0].weight` is the array `stages.0.weight`.
 
-    A name leads to an array or to the layers below it. Layers that a list holds have numbers for names.
+    A name gives an array or the layers below it. Layers in a list have numbers as names.
     """
 
     def __init__(self, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -36,7 +36,7 @@ class Layers(SimpleNamespace):
         super().__init__(**here, **{name: Layers(each) for name, each in below.items()})
 
     def __getattr__(self, name: str) -> Any:
-        """Refuse a name that is not there. Raises MissingLayerError."""
+        """Raise MissingLayerError for a missing name."""
         raise MissingLayerError(f"the weights hold no {name}")
 
     def __contains__(self, name: str) -> bool:
@@ -62,17 +62,17 @@ class CinnArrays(NamedTuple):
 
     config: CinnConfig
     layers: Layers
-    """named as the modules of `model.flow.cinn.Cinn`"""
+    """named like the modules of `model.flow.cinn.Cinn`"""
     parameters: int
-    """how many numbers training may change"""
+    """number of trainable parameters"""
 
     @classmethod
     def of(cls, cinn: "Cinn") -> "CinnArrays":
-        """Return those of a network in memory; on a CPU, arrays share its memory."""
+        """Take the arrays of a network in memory; on a CPU, they share its memory."""
         arrays = {name: tensor.cpu().numpy() for name, tensor in cinn.state_dict().items()}
         return cls(cinn.config, Layers(arrays), sum(each.numel() for each in cinn.parameters()))
 
     @classmethod
     def of_file(cls, config: CinnConfig, arrays: Mapping[str, NDArray[Any]]) -> "CinnArrays":
-        """Return those of a file, where `save_checkpoint` keeps parameters in float16 and all else in float32."""
+        """Take the arrays of a file, in which `save_checkpoint` keeps parameters in float16, all else in float32."""
         return cls(config, Layers(arrays), sum(each.size for each in arrays.values() if each.dtype == np.float16))

@@ -1,9 +1,9 @@
 """The coarsest level: a*b* at 8×8, one cell after another, each given the photo and all cells before it.
 
-A causal transformer turns the cells that are there into a mixture of bivariate Gaussians for the next one, and its
-conditional distribution functions turn the cell's a*b* into two Gaussian latents. So it is an exact flow, as the
-coupling levels are, but one that ties the cells of one object together. Below temperature 1, a decoder draws that was
-distilled from the best of several of its draws.
+A causal transformer turns the previous cells into a mixture of bivariate Gaussians for the next one, and the mixture's
+conditional distribution functions turn the cell's a*b* into two Gaussian latents. So it is an exact flow, like the
+coupling levels, but one that ties the cells of one object together. Below temperature 1, a distilled decoder draws; it
+learned from the best of several draws.
 Source: Huang et al. 2018 (arXiv 1804.00779); Kumar et al. 2021, Colorization Transformer (arXiv 2102.04432); Kim and
 Rush 2016, Sequence-Level Knowledge Distillation (arXiv 1606.07947).
 """
@@ -30,18 +30,18 @@ __all__ = ["AutoregressiveLevel", "DrawOrder"]
 
 
 class DrawOrder(NamedTuple):
-    """The cells of N draws in the order in which they are drawn: those that are given come first."""
+    """The cells of N draws in drawing order; given cells come first."""
 
     order: Tensor
-    """(N, 64): which cell comes when"""
+    """(N, 64): cell indices in drawing order"""
     known: Tensor
     """(N, 64, 2): standardized a*b* of the cells that are given, NaN elsewhere"""
     latents: Tensor
     """(N, 64, 2)"""
     temperatures: Tensor
-    """(N, 64): of the mixtures"""
+    """(N, 64): temperatures of the mixtures"""
     share: Tensor
-    """(N,): how much of a mixture's parameters is the level's own; the rest is the distilled decoder's"""
+    """(N,): weight of the level's own parameters of a mixture; the distilled decoder's have the rest"""
 
 
 class AutoregressiveLevel(CellDecoder):
@@ -83,7 +83,7 @@ class AutoregressiveLevel(CellDecoder):
     def photo_condition(self, features: ConditionFeatures, lightness: Tensor) -> Tensor:
         """Compute what depends on the lightness alone, once per photo: (B, 64, width), cells row by row.
 
-        features: of h. lightness: (B, 1, 128, 128), L* in [0, 100].
+        features: from h. lightness: (B, 1, 128, 128), L* in [0, 100].
         """
         small = F.avg_pool2d(lightness / 50 - 1, 2)
         h = self.lightness(F.pixel_unshuffle(small, self.patch).flatten(2).mT)
@@ -102,13 +102,13 @@ class AutoregressiveLevel(CellDecoder):
     def mixtures(self, x: Tensor, photo: Tensor, order: Tensor | None = None) -> Mixture:
         """Return every cell's mixture given the cells before it, all at once.
 
-        x: (B, 64, 2) standardized a*b* of the cells in order. photo: of `photo_condition`. order: (64,) or (B, 64),
-        which cell comes when; dispersed-dot order where it is left out.
+        x: (B, 64, 2) standardized a*b* of the cells in order. photo: from `photo_condition`. order: (64,) or (B, 64)
+        cell indices; default: dispersed-dot order.
         """
         return self.decode(x, *self.told(photo.expand(len(x), -1, -1), self._orders(order, len(photo))))
 
     def log_prob(self, x: Tensor, photo: Tensor, order: Tensor | None = None) -> Tensor:
-        """Log-density of standardized cells in any order: (B, 64) in nats, without the log-det of the standardization.
+        """Return the log-density of standardized cells in any order: (B, 64) nats, without standardization's log-det.
 
         x: (B, 2, 8, 8) level data; see `mixtures` for the others.
         """
@@ -122,28 +122,28 @@ class AutoregressiveLevel(CellDecoder):
         return z.flatten(1).to(cells.dtype), log_det.sum(1).to(cells.dtype) - CELLS * self.std.log().sum()
 
     def in_order(self, x: Tensor, order: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Standardize level data, (B, 2, 8, 8), and bring its cells to an order: (B, 64, 2) and that order, (B, 64)."""
+        """Standardize level data, (B, 2, 8, 8), and order its cells: return (B, 64, 2) and the order, (B, 64)."""
         order = self._orders(order, len(x))
         return self._cells(x, order), order
 
     def inverse(self, z: Tensor, photo: Tensor) -> tuple[Tensor, Tensor]:
-        """z: (N, 128). Returns (N, 2, 8, 8) and the log-det of the inverse. photo: of N photos, or of one."""
-        x = self.draw(z, photo, torch.ones(len(z), device=z.device), self)  # at 1, another decoder has no say
+        """z: (N, 128). Returns (N, 2, 8, 8) and the log-det of the inverse. photo: condition of N photos, or of one."""
+        x = self.draw(z, photo, torch.ones(len(z), device=z.device), self)  # at 1, the distilled decoder is not used
         return x, -self(x, photo)[1]
 
     def draw(
         self, z: Tensor, photo: Tensor, temperature: Tensor, distilled: CellDecoder, given: Tensor | None = None
     ) -> Tensor:
-        """Invert latents cell by cell, each cell's mixture at a temperature, some cells given: (N, 2, 8, 8).
+        """Invert latents cell by cell, from mixtures at a temperature, given some cells: (N, 2, 8, 8).
 
         At 1 and above, mixtures are the level's own. From DISTILLED_TEMPERATURE down to CALM_TEMPERATURE they are the
-        distilled decoder's; above and below, they go over into the level's. Below DISTILLED_TEMPERATURE, the mixtures'
+        distilled decoder's; in between and below, the two are interpolated. Below DISTILLED_TEMPERATURE, the mixtures'
         temperature falls from the first cells to the last, see `cell_exponents`. At 0 a cell has the mean of the
-        heaviest component of the level's mixture, whatever the latents.
+        heaviest component of the level's mixture, for any latents.
 
-        z: (N, 128). photo: of N photos, or of one. temperature: (N,). distilled: made like this level's own decoder.
-        given: (N, 2, 8, 8) level data of the cells that are given, NaN elsewhere; these come first, so that the others
-        are drawn given them.
+        z: (N, 128). photo: condition of N photos, or of one. temperature: (N,). distilled: a decoder of the same form
+        as the level's own. given: (N, 2, 8, 8) level data of given cells, NaN elsewhere; they come first, so that the
+        others are drawn given them.
         """
         order, known, latents, temperatures, share = self.draw_order(z, temperature, given)
         told = self.told(photo.expand(len(z), -1, -1), order)
@@ -160,7 +160,7 @@ class AutoregressiveLevel(CellDecoder):
         return self.from_order(x, order).to(z.dtype)
 
     def draw_order(self, z: Tensor, temperature: Tensor, given: Tensor | None) -> DrawOrder:
-        """Choose the order in which cells are drawn, and what each is drawn from; see `draw`."""
+        """Choose the order of drawing, and the temperature and decoder of each cell; see `draw`."""
         order, known = self.known_first(given, len(z))
         ranks = self.order.argsort()[order]
         latents = z.view(-1, CELLS, 2).gather(1, ranks[..., None].expand(-1, -1, 2))
@@ -171,31 +171,31 @@ class AutoregressiveLevel(CellDecoder):
         return DrawOrder(order, known, latents, colder * temperature.clamp_min(1)[:, None], share)
 
     def from_order(self, x: Tensor, order: Tensor) -> Tensor:
-        """Bring standardized cells, (N, 64, 2) in an order, to level data: (N, 2, 8, 8)."""
+        """Convert standardized cells, (N, 64, 2) in an order, to level data: (N, 2, 8, 8)."""
         return self.from_rows(torch.zeros_like(x).scatter(1, order[..., None].expand(-1, -1, 2), x))
 
     def from_rows(self, x: Tensor) -> Tensor:
-        """Bring standardized cells, (N, 64, 2) row by row, to level data: (N, 2, 8, 8)."""
+        """Convert standardized cells, (N, 64, 2) row by row, to level data: (N, 2, 8, 8)."""
         return x.mT.reshape(-1, 2, SIDE, SIDE) * self.std + self.mean
 
     def standardize(self, x: Tensor) -> Tensor:
-        """Bring level data to what the network sees."""
+        """Standardize level data for the network."""
         return (x - self.mean) / self.std
 
     def known_first(self, given: Tensor | None, rows: int) -> tuple[Tensor, Tensor]:
-        """Return each row's order of cells, (N, 64), and what is known of them in that order, (N, 64, 2) or NaN."""
+        """Return each row's order of cells, (N, 64), and the given cells in that order, (N, 64, 2), NaN elsewhere."""
         if given is None:
             return self.order.expand(rows, -1), self.mean.new_full((rows, CELLS, 2), math.nan)
         order = self.given_first(given.isfinite().all(1).flatten(1))
         return order, self._cells(given, order)
 
     def given_first(self, given: Tensor) -> Tensor:
-        """Return each row's order of cells, (N, 64): those given first. given: (N, 64) of bool, row by row."""
+        """Return each row's order of cells, (N, 64), given cells first. given: (N, 64) bool, row by row."""
         others_last = torch.argsort(given[:, self.order].to(torch.uint8), dim=1, descending=True, stable=True)
         return self.order[others_last]
 
     def told(self, photo: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what the photo says of each cell when it is next and when it is there; see `CellDecoder`."""
+        """Return the photo's condition of each cell as the next one and as a past one; see `CellDecoder`."""
         cells = photo.gather(1, order[..., None].expand(-1, -1, photo.shape[-1]))
         places = self.decoder_places[order]
         return self.next(cells) + places.to(cells.dtype), self.before(cells) + places.to(cells.dtype)
@@ -215,5 +215,5 @@ def _blend(own: Tensor, distilled: Tensor, share: Tensor) -> Tensor:
     The distilled decoder began as a copy of the level's own, so its components are the same.
     """
     blended = torch.lerp(distilled, own, share[:, None].to(own.dtype))
-    # exactly, for rows beside one decide whether both decoders run
+    # exact: other rows of the chunk decide whether both decoders run
     return torch.where(share[:, None] >= 1, own, torch.where(share[:, None] <= 0, distilled, blended))

@@ -1,4 +1,4 @@
-"""The order in which the coarsest level draws cells: which comes when, sees which, and how warm it is."""
+"""Drawing order of the coarsest level's cells: positions, attention mask and temperatures."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,17 +8,17 @@ from model.flow.sizes import CELLS, SIDE
 __all__ = ["CALM_TEMPERATURE", "DISTILLED_TEMPERATURE", "HIDDEN", "causal_mask", "cell_exponents", "dispersed_order"]
 
 CELL_EXPONENTS = {4: 1.0, 16: 1.5, CELLS: 2.0}
-"""γ by which a temperature t < 1 of mixtures becomes t^γ, for the first cells of dispersed-dot order up to each.
+"""γ by number of first cells in dispersed-dot order: a temperature t < 1 of their mixtures becomes t^γ.
 
-The first 2×2 and 4×4 cells decide which color things have, and so how colorings differ; those between have to agree
-with them. Viewers who chose between two versions of a photo took this for true more often than one temperature for all.
+The first 2×2 and 4×4 cells decide which color things have, and so how colorings differ; the cells between must agree
+with them. Viewers who compared two versions of a photo found this real more often than one temperature for all.
 """
 DISTILLED_TEMPERATURE = 0.8
-"""There the distilled decoder draws as it is: the temperature of the first draws that it learned from."""
+"""Temperature at which the distilled decoder draws unchanged: that of the first draws it learned from."""
 CALM_TEMPERATURE = 0.4
-"""Below it, draws go over to the level's own heaviest components, which are nearer to the truth, and duller."""
+"""Temperature below which draws approach the level's own heaviest components: nearer to the truth, but duller."""
 HIDDEN = -1e4
-"""Added to the attention's scores of cells that are not drawn yet: e^−10000 is 0."""
+"""Added to the attention scores of cells not drawn yet: e^−10000 is 0."""
 
 
 def dispersed_order() -> NDArray[np.int64]:
@@ -38,5 +38,5 @@ def cell_exponents() -> NDArray[np.float32]:
 
 
 def causal_mask() -> NDArray[np.float32]:
-    """Return what is added to the attention's scores so that each cell sees itself and those before it: (64, 64)."""
+    """Return the causal mask, (64, 64), added to attention scores: each cell sees itself and earlier cells."""
     return np.triu(np.full((CELLS, CELLS), HIDDEN, np.float32), 1)

@@ -1,7 +1,7 @@
-"""The cells of the coarsest a*b*, one after another: a causal transformer from those that are there to the next one.
+"""A causal transformer over the cells of the coarsest a*b*: it predicts each cell from those before.
 
-The coarsest level is such a transformer that sees the photo, and so is the decoder that was distilled from it; the
-prior is a small one that does not.
+The coarsest level and the decoder distilled from it are such transformers and see the photo; the prior is a small one
+that does not.
 """
 
 import math
@@ -21,7 +21,7 @@ __all__ = ["CellDecoder", "CellStream", "ChromaEmbedding", "Prior"]
 
 
 class ChromaEmbedding(nn.Linear):
-    """Shows standardized a*b* to a transformer: (…, 2) to (…, width), by themselves and by their sines and cosines."""
+    """Embeds standardized a*b* for a transformer, (…, 2) to (…, width): the values, their sines and cosines."""
 
     def __init__(self, width: int) -> None:
         super().__init__(2 + 4 * len(FREQUENCIES), width)
@@ -34,10 +34,10 @@ class ChromaEmbedding(nn.Linear):
 
 
 class CellDecoder(nn.Module):
-    """Turns cells in order into the mixture of each, given the cells before it.
+    """Predicts each cell's mixture, given the cells before it in order.
 
-    What is known of a cell beside its a*b* comes in two maps, (B, 64, width) in the cells' order: `upcoming` is told
-    when the cell is next, `past` when it is there.
+    Further conditions of a cell come in two maps, (B, 64, width) in the cells' order: `upcoming` is used when the cell
+    is next, `past` once it is drawn.
     """
 
     mask: Tensor
@@ -63,12 +63,12 @@ class CellDecoder(nn.Module):
         return Mixture.from_output(self.finish(h))
 
     def finish(self, h: Tensor) -> Tensor:
-        """Turn what the last block says into mixtures' parameters, (…, 6·K); see `Mixture.from_output`."""
+        """Turn the last block's output into mixture parameters, (…, 6·K); see `Mixture.from_output`."""
         with torch.autocast(h.device.type, enabled=False):  # colors need more than the 8 bits of bfloat16
             return self.output(self.decoder_norm(h.to(self.output.weight.dtype)))  # type: ignore[no-any-return]
 
     def _start_output(self, components: int, generator: torch.Generator) -> None:
-        """Let the components start apart, small and equally heavy."""
+        """Initialize the components: spread out, small and with equal weights."""
         nn.init.normal_(self.output.weight, std=0.01, generator=generator)
         with torch.no_grad():
             bias = self.output.bias.view(6, components)
@@ -78,7 +78,7 @@ class CellDecoder(nn.Module):
 
 
 class CellStream:
-    """Cells that are being drawn, N rows at once: keys and values of those that are there are kept."""
+    """Stepwise drawing of cells, N rows at once, with cached keys and values of drawn cells."""
 
     def __init__(self, decoder: CellDecoder, upcoming: Tensor, past: Tensor) -> None:
         """See `CellDecoder`: (N, 64, width)."""
@@ -95,13 +95,13 @@ class CellStream:
         return self._decoder.finish(h[:, 0])
 
     def tell(self, x: Tensor) -> None:
-        """Take in the a*b* of that cell, (N, 1, 2)."""
+        """Add the a*b* of that cell, (N, 1, 2)."""
         self._before = self._decoder.chroma(x) + self._past[:, self._place : self._place + 1]
         self._place += 1
 
 
 class Prior(CellDecoder):
-    """p(cells), whatever the photo: what guidance takes away from the coarsest level's mixtures. For training alone."""
+    """The prior p(cells), independent of the photo, which guidance divides out of mixtures. Only for training."""
 
     def __init__(self, config: PriorConfig, generator: torch.Generator) -> None:
         super().__init__(config, generator)
@@ -113,6 +113,6 @@ class Prior(CellDecoder):
         return self.decode(x, places, places).log_prob(x)
 
     def stream(self, order: Tensor) -> CellStream:
-        """Begin to follow cells that are drawn in an order, (N, 64)."""
+        """Begin a stream of cells drawn in an order, (N, 64)."""
         places = self.decoder_places[order]
         return CellStream(self, places, places)

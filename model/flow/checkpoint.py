@@ -1,6 +1,6 @@
 """The cINN's checkpoint: weights, configuration and how to sample them, in one file.
 
-It is read without torch, as arrays; these become a module of torch when somebody asks for one.
+It is read without torch, as arrays; a torch module is made from these on request.
 """
 
 import math
@@ -27,21 +27,21 @@ NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A cINN, and how it is best sampled.
+    """A cINN, and its recommended sampling.
 
     Raises InputError for a name, a temperature or exponents that the service could not use.
     """
 
     network: "Cinn | OpenedWeights"
-    """in memory, or a file's bytes, which are read when somebody first asks for arrays or for a module of torch"""
+    """a network in memory, or a file's bytes, decoded at the first use of `arrays` or of the torch module"""
     name: str
     """name and version, as in `tintflow-cwf-1`"""
     temperature: float
-    """the recommended one"""
+    """recommended temperature"""
     temperature_exponents: tuple[float, ...]
     """γ of each level, coarse to fine: below 1, a finer level's latents are drawn at temperature^γ, in large photos
-    with a larger γ; the coarsest's counts only where a latent norm is asked for, since its mixtures are tempered
-    themselves"""
+    with a larger γ; the coarsest level's γ is used only with a latent norm, since its temperature applies to its
+    mixtures"""
     sha256: str = ""
 
     def __post_init__(self) -> None:
@@ -64,14 +64,14 @@ class Checkpoint:
 
     @property
     def arrays(self) -> CinnArrays:
-        """The network's weights; those of one in memory share it on a CPU. Raises CheckpointError."""
+        """The network's weights. On a CPU, they share memory with a network in memory. Raises CheckpointError."""
         if isinstance(self.network, OpenedWeights):
             return CinnArrays.of_file(self.config, self.network.tensors())
         return CinnArrays.of(self.network)
 
     @cached_property
     def cinn(self) -> "Cinn":
-        """The network in torch; a file's is on the CPU. Raises CheckpointError."""
+        """The network in torch; from a file, on the CPU. Raises CheckpointError."""
         if not isinstance(self.network, OpenedWeights):
             return self.network
         from model.flow.cinn import Cinn  # late: it imports torch
@@ -80,7 +80,7 @@ class Checkpoint:
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> str:
-    """Write weights with their configuration, and the SHA256SUMS beside them; return the SHA-256.
+    """Write weights with their configuration, and SHA256SUMS in the same folder; return the SHA-256.
 
     Parameters are stored in float16, which changes a sample by less than 8 bits can show; buffers, among them the
     orthogonal matrices, stay in float32.
@@ -97,8 +97,8 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> str:
 def open_checkpoint(path: Path) -> Checkpoint:
     """Read the weights that `save_checkpoint` wrote, and check the file's SHA-256; without torch.
 
-    Raises CheckpointError where the file is missing, differs from its SHA-256 in SHA256SUMS, is not ours, or holds what
-    `Checkpoint` refuses.
+    Raises CheckpointError if the file is missing, does not match SHA256SUMS, is not a checkpoint of this project, or
+    holds values that `Checkpoint` refuses.
     """
     file = open_weights(path)
     facts = file.metadata
@@ -108,13 +108,13 @@ def open_checkpoint(path: Path) -> Checkpoint:
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Read weights that `save_checkpoint` wrote, on the CPU. Raises what `open_checkpoint` raises."""
+    """Read weights that `save_checkpoint` wrote, on the CPU. Raises the errors of `open_checkpoint`."""
     opened = open_checkpoint(path)
     return replace(opened, network=opened.cinn)
 
 
 def _config(numbers: dict[str, Any]) -> CinnConfig:
-    # JSON makes lists of tuples
+    # JSON turns tuples into lists
     decoder: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in numbers["decoder"].items()}
     return CinnConfig(
         coarsest=AutoregressiveConfig(**numbers["coarsest"]),

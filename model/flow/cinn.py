@@ -27,7 +27,7 @@ __all__ = ["Cinn", "LogProb", "Samples", "gaussian_log_prob"]
 
 
 class LogProb(NamedTuple):
-    """Exact log-density of chroma, with the latents that give it."""
+    """Exact log-density of chroma, with its latents."""
 
     log_prob: Tensor
     """(B, 4): nats of each level, in CIELAB units; their sum is log p(ab|L)"""
@@ -43,7 +43,7 @@ class Samples(NamedTuple):
     log_prob: Tensor
     """(N, 4): nats of each level, in CIELAB units"""
     coarsest_latents: Tensor
-    """(N, 128): those that give the coarsest a*b* at temperature 1"""
+    """(N, 128): latents that give the coarsest a*b* at temperature 1"""
 
 
 class Cinn(nn.Module):
@@ -61,7 +61,7 @@ class Cinn(nn.Module):
         self.decoder = Decoder(self.config.decoder)
         self.details = module_list(DetailLevel(level, generator) for level in self.config.details)
         self.distilled = CellDecoder(self.config.coarsest, generator)
-        # What follows is for training alone: the distilled decoder learns from draws that they guide and choose.
+        # Only for training: these guide and choose the draws from which the distilled decoder learns.
         self.prior = Prior(self.config.prior, generator)
         self.reward = RewardModel(self.config.reward, self.config.coarsest.width, generator)
         self.register_buffer("chroma_mean", torch.zeros(2, 1, 1))
@@ -78,7 +78,7 @@ class Cinn(nn.Module):
         return self.config.dims
 
     def condition(self, lightness: Tensor) -> list[Tensor]:
-        """Compute all that depends on the photo alone.
+        """Compute all that depends only on the photo.
 
         lightness: (B, 1, 256, 256), L* in [0, 100]. Returns the photo condition of each level: the cells', then the
         decoder's maps.
@@ -88,13 +88,13 @@ class Cinn(nn.Module):
         return [self.coarsest.photo_condition(features, small), *self.decoder(features, small)]
 
     def pyramid(self, chroma: Tensor) -> list[Tensor]:
-        """Standardize (B, 2, 64, 64) a*b* and average it to every size, coarse to fine: what the levels see."""
+        """Standardize (B, 2, 64, 64) a*b* and average it to every size, coarse to fine, for the levels."""
         return pyramid((chroma - self.chroma_mean) / self.chroma_std, len(self.details))
 
     def log_prob(self, chroma: Tensor, condition: Sequence[Tensor]) -> LogProb:
         """Encode chroma.
 
-        chroma: (B, 2, 64, 64) a*b*. condition: of `condition`, for B photos or for one.
+        chroma: (B, 2, 64, 64) a*b*. condition: from `condition`, for B photos or for one.
         """
         sizes = self.pyramid(chroma)
         z, log_det = self.coarsest(sizes[0], condition[0])
@@ -109,16 +109,16 @@ class Cinn(nn.Module):
         """Decode the coarsest level at a temperature: (N, 2, 8, 8) a*b*.
 
         condition: the first of `condition`, for N photos or for one. z: (N, 128). temperature: (N,). given:
-        (N, 2, 8, 8) a*b* of the cells that are given, NaN elsewhere.
+        (N, 2, 8, 8) a*b* of given cells, NaN elsewhere.
         """
         known = None if given is None else (given - self.chroma_mean) / self.chroma_std
         drawn = self.coarsest.draw(z, condition, temperature, self.distilled, known)
         return drawn * self.chroma_std + self.chroma_mean
 
     def add_details(self, condition: Sequence[Tensor], coarsest: Tensor, latents: Sequence[Tensor]) -> Samples:
-        """Complete a*b* of the coarsest size by the finer levels.
+        """Complete a*b* of the coarsest size with the finer levels.
 
-        condition: of `condition`, for N photos or for one. coarsest: (N, 2, 8, 8) a*b*. latents: (N, dims) of each
+        condition: from `condition`, for N photos or for one. coarsest: (N, 2, 8, 8) a*b*. latents: (N, dims) of each
         finer level, coarse to fine.
         """
         chroma = (coarsest - self.chroma_mean) / self.chroma_std
@@ -140,7 +140,7 @@ class Cinn(nn.Module):
         return self.add_details(condition, coarsest, latents[1:])
 
     def constant(self, level: int) -> Tensor:
-        """Log-det of what surrounds a level: standardized a*b*, and bands of twice the mean."""
+        """Return the log-det of the fixed steps around a level: standardization, and bands of twice the mean."""
         # On the way down to a level, each halving takes the mean, which is half of the orthonormal Haar's first band.
         halvings = len(self.details) - level
         return -self.dims[level] * (self.chroma_std.log().mean() + halvings * math.log(2))

@@ -1,4 +1,4 @@
-"""Invertible blocks in a row: each with its condition, and the log-dets added up."""
+"""Sequences of invertible blocks, each with its condition; log-dets are added up."""
 
 from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar, cast
@@ -41,7 +41,7 @@ def run_inverse(steps: Sequence[Step], z: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def alternate(firsts: Sequence[Invertible], seconds: Sequence[Invertible], shares: Sequence[Tensor]) -> list[Step]:
-    """Put couplings and mixings, or others, in turns; both of a pair get its share of the condition."""
+    """Alternate couplings and mixings, or other pairs; both blocks of a pair get its share of the condition."""
     pairs = zip(firsts, seconds, shares, strict=True)
     return [step for first, second, share in pairs for step in ((first, share), (second, share))]
 

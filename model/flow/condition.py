@@ -1,4 +1,4 @@
-"""The condition network h: what the flow knows of a photo, from its lightness alone."""
+"""The condition network h, which computes the flow's condition from a photo's lightness."""
 
 from typing import NamedTuple
 
@@ -30,7 +30,7 @@ class ConditionFeatures(NamedTuple):
 class SameConv(nn.Conv2d):
     """Convolution padded as TensorFlow's "SAME" does, with any extra pixel at the bottom and right.
 
-    The ImageNet weights were trained so; symmetric padding would shift every stride-2 layer by half a pixel.
+    The ImageNet weights were trained with it; symmetric padding would shift every stride-2 layer by half a pixel.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -63,7 +63,7 @@ class InvertedResidual(nn.Module):
 class ConditionNetwork(nn.Module):
     """EfficientNet-Lite0 as a feature pyramid, its batch norms folded into the convolutions.
 
-    Folding leaves nothing that could differ between batches, so forward and inverse always agree.
+    After folding, nothing depends on the batch, so forward and inverse always agree.
     Source: EfficientNet (arXiv 1905.11946), Lite variant: no squeeze-and-excitation, ReLU6.
     """
 
@@ -94,7 +94,7 @@ class ConditionNetwork(nn.Module):
         return self.refine(x)
 
     def refine(self, x: Tensor) -> ConditionFeatures:
-        """Compute the pyramid from what the early stages made of a lightness, (B, 40, 32, 32), not standardized."""
+        """Compute the pyramid from the early stages' output, (B, 40, 32, 32), not standardized."""
         outputs = [x]
         for stage in self.stages[EARLY_STAGES:]:
             x = stage(x)

@@ -1,4 +1,4 @@
-"""Configuration of the cINN: how wide and deep its parts are, and the sizes that follow. Stored with the weights."""
+"""Configuration of the cINN: widths and depths of its parts, and the resulting sizes. Stored with the weights."""
 
 from dataclasses import dataclass, field
 
@@ -17,7 +17,7 @@ __all__ = [
 ]
 
 LEAST_HEAD = 64
-"""Fewest channels of an attention head of the decoder."""
+"""Minimum channels of an attention head of the decoder."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Stage:
 
     @property
     def strides(self) -> tuple[int, ...]:
-        """Stride of each block: the first one shrinks the map."""
+        """Stride of each block; the first one shrinks the map."""
         return (self.stride, *(1 for _ in range(self.blocks - 1)))
 
 
@@ -49,7 +49,7 @@ LITE0_STAGES = (
 
 @dataclass(frozen=True)
 class AutoregressiveConfig:
-    """Numbers of the coarsest level."""
+    """Sizes of the coarsest level."""
 
     width: int = 256
     heads: int = 4
@@ -57,12 +57,12 @@ class AutoregressiveConfig:
     decoder_blocks: int = 5
     components: int = 8
     dropout: float = 0.2
-    """share of h's feature channels that training hides"""
+    """dropout of h's feature channels in training"""
 
 
 @dataclass(frozen=True)
 class PriorConfig:
-    """Numbers of the prior."""
+    """Sizes of the prior."""
 
     width: int = 128
     heads: int = 2
@@ -72,33 +72,33 @@ class PriorConfig:
 
 @dataclass(frozen=True)
 class RewardConfig:
-    """Numbers of the reward model."""
+    """Sizes of the reward model."""
 
     width: int = 64
     heads: int = 4
     blocks: int = 2
     dropout: float = 0.2
-    """share of the photo condition's numbers that training hides, and of what the last layer sees"""
+    """dropout of the photo condition, and of the last layer's input, in training"""
 
 
 @dataclass(frozen=True)
 class DecoderConfig:
-    """Numbers of the decoder."""
+    """Sizes of the decoder."""
 
     widths: tuple[int, ...] = (192, 160, 96, 48)
     """channels at 8², 16², 32², 64²"""
     stem_widths: tuple[int, ...] = (64, 48, 24)
-    """channels of what is seen of the lightness itself at 16², 32², 64²"""
+    """channels of the lightness features at 16², 32², 64²"""
     blocks: tuple[int, ...] = (1, 2, 1, 1)
     """residual blocks at each size"""
     attention: tuple[int, ...] = (0, 0, 0, 0)
-    """transformer blocks at each size, which see the whole photo: an arm is known by the body it belongs to"""
+    """transformer blocks at each size, which see the whole photo: the body helps to recognize an arm"""
     dropout: float = 0.1
-    """share of h's feature channels that training hides"""
+    """dropout of h's feature channels in training"""
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Sides of the maps that come out."""
+        """Sides of the output maps."""
         return tuple(8 << i for i in range(len(self.widths)))
 
     @property
@@ -109,7 +109,7 @@ class DecoderConfig:
 
 @dataclass(frozen=True)
 class DetailConfig:
-    """Numbers of one finer level."""
+    """Sizes of one finer level."""
 
     size: int
     """side of the a*b* that the level completes: 16, 32 or 64"""
@@ -120,11 +120,11 @@ class DetailConfig:
     width: int
     """channels of their subnets"""
     joint_blocks: int = 1
-    """residual blocks that see the decoder's map and the coarser a*b*: once per sample"""
+    """residual blocks over the decoder's map and the coarser a*b*, run once per sample"""
     joint_width: int = 0
-    """channels within these; 0: as many as of the decoder's map"""
+    """channels within these; 0: as many as in the decoder's map"""
     recalled: int = 0
-    """colors that each pixel recalls from the cells of the coarsest a*b*, wherever they are; 0: none"""
+    """colors that each pixel recalls from any cells of the coarsest a*b*; 0: none"""
 
     @property
     def dims(self) -> int:
@@ -134,7 +134,7 @@ class DetailConfig:
 
 @dataclass(frozen=True)
 class CinnConfig:
-    """Numbers of the whole network; defaults are those of the released weights."""
+    """Sizes of the whole network; defaults are those of the released weights."""
 
     coarsest: AutoregressiveConfig = field(default_factory=AutoregressiveConfig)
     decoder: DecoderConfig = field(default_factory=lambda: DecoderConfig(attention=(4, 2, 0, 0)))

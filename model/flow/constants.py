@@ -1,4 +1,4 @@
-"""Numbers of the network that no configuration changes: the torch definition and the graphs for CPUs share them."""
+"""Fixed numbers of the network, shared by the torch definition and the graphs for CPUs."""
 
 __all__ = [
     "AFFINE_LIMIT",
@@ -23,11 +23,11 @@ __all__ = [
 # the condition network and the decoder
 STEM_STRIDE = 2
 EARLY_STAGES = 3
-"""Stages up to 32×32, whose output is `at_32`: the costliest and most general ones; none is trained for color."""
+"""Stages up to 32×32, whose output is `at_32`: the costliest and most general ones, not trained for color."""
 FEATURE_CHANNELS = {"at_32": (32, 40), "at_16": (16, 112), "at_8": (8, 320), "at_1": (1, 1280)}
 """Size and channel count of each feature map."""
 SMALL_LIGHTNESS = 128
-"""Side at which levels see the lightness itself: detail that h has lost."""
+"""Side at which levels see the lightness itself, for detail that h has lost."""
 SKIPS = {16: "at_16", 32: "at_32"}
 """Features of h that join on the way down."""
 NORM_EPSILON = 1e-5
@@ -37,9 +37,9 @@ NORM_EPSILON = 1e-5
 FREQUENCIES = (1.0, 2.0, 4.0)
 """Frequencies of the sines and cosines that encode a cell's standardized a*b*."""
 CHROMA_LIMIT = 6.0
-"""Cells are shown clamped to this many standard deviations, which no photo reaches but a warm sample may."""
+"""Cells are clamped to this many standard deviations as input. No photo reaches them, but a warm sample may."""
 PRIOR_SHARE = 0.45
-"""λ of the reward before it learns: the share of the prior's log-density that is taken away."""
+"""λ of the untrained reward: the share of the prior's log-density that is subtracted."""
 
 # the finer levels
 DETAIL_CHANNELS = 6
@@ -47,11 +47,11 @@ DETAIL_CHANNELS = 6
 HAAR_KERNELS = ((0.5, 0.5, 0.5, 0.5), (0.5, -0.5, 0.5, -0.5), (0.5, 0.5, -0.5, -0.5), (0.5, -0.5, -0.5, 0.5))
 """Rows: mean, horizontal, vertical and diagonal difference of a 2×2 patch; orthonormal, so log-det = 0."""
 TAPS = 5
-"""Side of the neighborhood of coarser pixels that a pixel may take its color from."""
+"""Side of the neighborhood of coarser pixels from which a pixel may take its color."""
 RECALL_WIDTH = 32
 """Channels of one head of a level's attention to the cells."""
 COARSER_LIMIT = 6.0
-"""A level sees coarser a*b* clamped to this many standard deviations, which no photo reaches but a sample may."""
+"""Coarser a*b* are clamped to this many standard deviations as input. No photo reaches them, but a sample may."""
 AFFINE_LIMIT = 4.0
 """α of the soft clamp: the conditional affine layer scales by at most e^±4."""
 SCALE_LIMIT = 1.5
@@ -59,6 +59,6 @@ SCALE_LIMIT = 1.5
 INPUT_LIMIT = 3.0
 """Couplings' subnets see their input soft-clamped to this many standard deviations.
 
-A ReLU subnet's scale and shift grow with its input, so without a clamp a latent far from the training data is pushed
-out further by every block of the inverse, until it overflows; in bfloat16 and in float32 alike.
+A ReLU subnet's scale and shift grow with its input. So without a clamp, every block of the inverse pushes a latent far
+from the training data further out, until it overflows, in bfloat16 as in float32.
 """

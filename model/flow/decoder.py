@@ -1,4 +1,4 @@
-"""The decoder of the condition: from h's coarse features down to every size at which details are drawn."""
+"""The decoder of the condition: from h's coarse features to every size at which details are drawn."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
@@ -26,7 +26,7 @@ class Attention(nn.Module):
         self.blocks = nn.ModuleList(TransformerBlock(width, heads) for _ in range(count))
 
     def forward(self, x: Tensor) -> Tensor:
-        """x: (B, width, size, size), and so is what is returned."""
+        """x: (B, width, size, size). Returns the same shape."""
         h = x.flatten(2).transpose(1, 2) + self.places
         for block in self.blocks:
             h = block(h)
@@ -34,7 +34,7 @@ class Attention(nn.Module):
 
 
 class Decoder(nn.Module):
-    """A U-Net's second half: meaning comes from h's coarse features, edges from the lightness, once per photo.
+    """The second half of a U-Net, run once per photo: semantics from h's coarse features, edges from the lightness.
 
     Source: Ronneberger et al. 2015, U-Net (arXiv 1505.04597).
     """
@@ -77,7 +77,7 @@ class Decoder(nn.Module):
     def forward(self, features: ConditionFeatures, lightness: Tensor) -> list[Tensor]:
         """Return maps of 16², 32² and 64², (B, width, S, S) each, coarse to fine.
 
-        features: of h, standardized. lightness: (B, 1, 128, 128), L* in [0, 100].
+        features: from h, standardized. lightness: (B, 1, 128, 128), L* in [0, 100].
         """
         seen = self._stem(lightness)
         h = self.coarsest(self._hide(features.at_8))
@@ -94,7 +94,7 @@ class Decoder(nn.Module):
         return maps
 
     def _stem(self, lightness: Tensor) -> Sequence[Tensor]:
-        """See the lightness at 64², 32², 16²; return the maps coarse to fine."""
+        """Compute features of the lightness at 64², 32², 16²; return them coarse to fine."""
         h = lightness / 50 - 1
         maps: list[Tensor] = []
         for i, conv in enumerate(self.stem):
@@ -107,5 +107,5 @@ class Decoder(nn.Module):
 
 
 def _convs(channels: Iterable[tuple[int, int, bool]]) -> Sequence[nn.Conv2d]:
-    """Return 1×1 convolutions of so many channels in and out, with a bias or without."""
+    """Return 1×1 convolutions of these numbers of channels, with or without a bias."""
     return module_list(nn.Conv2d(i, o, 1, bias=bias) for i, o, bias in channels)

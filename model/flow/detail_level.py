@@ -1,4 +1,4 @@
-"""A finer level of the conditional wavelet flow: the Haar details that lead from one size of a*b* to the next."""
+"""A finer level of the conditional wavelet flow: the Haar details between one size of a*b* and the next."""
 
 import math
 from typing import NamedTuple, cast
@@ -27,11 +27,11 @@ class DetailCondition(NamedTuple):
     prediction: Tensor
     """(B, 6, size/2, size/2): details of the propagated coarser a*b*"""
     first: Tensor
-    """(B, 12, size/2, size/2), of the conditional affine layer where data enter"""
+    """(B, 12, size/2, size/2), for the first conditional affine layer"""
     shares: tuple[Tensor, ...]
     """(B, width, size/2, size/2) for each coupling block"""
     last: Tensor
-    """(B, 2·dims), of the conditional affine layer where latents leave"""
+    """(B, 2·dims), for the last conditional affine layer"""
 
     def of_first(self, count: int) -> "DetailCondition":
         """Return the condition of a batch's first photos."""
@@ -42,14 +42,14 @@ class DetailCondition(NamedTuple):
 class Recall(nn.Module):
     """Attention of every pixel to the cells of the coarsest a*b*: a hand finds the color of the face.
 
-    What attends to what depends on the photo alone; each head returns one mixture of the cells' colors. Source:
+    The attention depends on the photo alone; each head returns one mixture of the cells' colors. Source:
     Vaswani et al. 2017 (arXiv 1706.03762), with colors for values as in Zhang et al. 2019 (arXiv 1906.09909).
     """
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        # without heads there is nothing to learn, and nothing to look for in weights
+        # without heads there are no weights
         layers = [nn.Conv2d(width, heads * RECALL_WIDTH, 1) if heads else nn.Identity() for _ in range(2)]
         self.query, self.key = cast(list[nn.Conv2d], layers)
 
@@ -70,8 +70,8 @@ class Recall(nn.Module):
 class DetailLevel(nn.Module):
     """Conditional flow of the Haar details, (B, 6, size/2, size/2), to latents (B, dims).
 
-    The coarser a*b* are propagated along what the decoder sees of the photo; what the details differ from those of the
-    propagated map goes through a conditional affine, coupling blocks with orthogonal mixing, and another affine.
+    The coarser a*b* are propagated along the decoder's map of the photo. The difference between the details and those
+    of the propagated map goes through a conditional affine, coupling blocks with orthogonal mixing, and another affine.
     """
 
     std: Tensor
@@ -96,14 +96,14 @@ class DetailLevel(nn.Module):
         self.mixings = module_list(OrthogonalMixing(DETAIL_CHANNELS, generator) for _ in blocks)
 
     def sample_condition(self, photo: Tensor, coarser: Tensor) -> DetailCondition:
-        """Compute what every layer needs of the condition.
+        """Compute every layer's part of the condition.
 
         photo: (B, condition_width, size, size), the decoder's map. coarser: (B, 2, size/2, size/2) standardized a*b*.
         """
         return self.condition_from(coarser, *self.hidden(photo, coarser))
 
     def condition_from(self, coarser: Tensor, h: Tensor, recalled: Tensor) -> DetailCondition:
-        """Do the rest of `sample_condition` with what `hidden` returns."""
+        """Finish `sample_condition` with the result of `hidden`."""
         prediction = split(propagate(coarser, self.logits(h), recalled))[1]
         packed = F.pixel_unshuffle(h, 2)
         first, last = self.ends(packed).chunk(2, 1)
@@ -111,9 +111,9 @@ class DetailLevel(nn.Module):
         return DetailCondition(prediction, first, shares, last.flatten(1))
 
     def hidden(self, photo: Tensor, coarser: Tensor) -> tuple[Tensor, Tensor]:
-        """Join what the photo and the coarser a*b* say: (B, condition_width, size, size); and recall colors.
+        """Join the photo and the coarser a*b*, (B, condition_width, size, size), and recall colors.
 
-        The colors are (B, heads, 2, size, size). See `sample_condition` for what comes in.
+        The colors are (B, heads, 2, size, size). See `sample_condition` for the arguments.
         """
         seen = coarser.clamp(-COARSER_LIMIT, COARSER_LIMIT)
         nearest = F.interpolate(seen, scale_factor=2, mode="nearest")

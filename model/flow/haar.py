@@ -26,7 +26,7 @@ class HaarDownsampling(nn.Module):
         """Downsample; H and W must be even."""
         b, c, h, w = x.shape
         patches = F.pixel_unshuffle(x, 2).view(b, c, 4, h // 2, w // 2)
-        with torch.autocast(x.device.type, enabled=False):  # which would round to bfloat16
+        with torch.autocast(x.device.type, enabled=False):  # autocast would round to bfloat16
             z = torch.einsum("kp,bcphw->bkchw", self.kernels.to(x), patches)
         return z.reshape(b, 4 * c, h // 2, w // 2), x.new_zeros(b)
 

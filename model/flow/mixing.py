@@ -30,5 +30,5 @@ class OrthogonalMixing(nn.Module):
         return self._multiply("ij,bi...->bj...", z), z.new_zeros(z.shape[0])
 
     def _multiply(self, equation: str, x: Tensor) -> Tensor:
-        with torch.autocast(x.device.type, enabled=False):  # which would round the flow itself, not only its subnets
+        with torch.autocast(x.device.type, enabled=False):  # autocast would round the flow itself, not only its subnets
             return torch.einsum(equation, self.matrix, x)

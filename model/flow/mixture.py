@@ -13,10 +13,10 @@ from model.flow.mixture_arrays import CORRELATION_LIMIT, NUCLEUS_EXPONENT, SCALE
 __all__ = ["Mixture"]
 
 LEAST_DENSITY = 0.1
-"""Density of standardized a*b* below which a draw's gradient does not grow: in the gap between two components, it would
-have no bound. In the tails, too, it is then smaller than it is."""
+"""Minimum density of standardized a*b* in a draw's gradient, which else has no bound in the gap between two components.
+It also makes the gradient smaller in the tails."""
 SECTIONS, ROUNDS = 64, 8
-"""A quantile's bracket is cut so often into so many parts: to 4e-15 of its width."""
+"""Number of cuts of a quantile's bracket, and of parts per cut: down to 4e-15 of its width."""
 
 
 class Mixture(NamedTuple):
@@ -47,11 +47,11 @@ class Mixture(NamedTuple):
         return Mixture(*(part.double() for part in self))
 
     def tempered(self, temperature: Tensor) -> "Mixture":
-        """Return each mixture at a temperature T > 0: itself at 1, smaller and with fewer components below.
+        """Return each mixture at a temperature T > 0: unchanged at 1, narrower and with fewer components below.
 
-        temperature: (…), one for each mixture. Scales are multiplied by T. Below 1 the lightest components go, as long
-        as the others hold a share T^NUCLEUS_EXPONENT of the weight; the heaviest always stays. Latents are not shrunk:
-        that would move draws between the modes of a mixture, where there are no colors.
+        temperature: (…), one for each mixture. Scales are multiplied by T. Below 1 the lightest components are dropped
+        while the others hold a share T^NUCLEUS_EXPONENT of the weight; the heaviest always stays. Latents are not
+        shrunk: that would move draws between the modes of a mixture, where there are no colors.
         """
         order = self.log_weights.argsort(-1, descending=True)
         weights = self.log_weights.gather(-1, order).exp()
@@ -74,7 +74,7 @@ class Mixture(NamedTuple):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Map (…, 2) to Gaussian latents: z_a = Φ⁻¹(F(a)), z_b = Φ⁻¹(F(b | a)).
 
-        Returns z (…, 2) and log |det ∂z/∂x| (…). Call it in float64: tails are exact to |z| of some 30 there.
+        Returns z (…, 2) and log |det ∂z/∂x| (…). Call it in float64, where tails are exact to |z| of about 30.
         Source: Huang et al. 2018, Neural Autoregressive Flows (arXiv 1804.00779); Ho et al. 2019, Flow++ (1902.00275).
         """
         first = self._first()
@@ -84,14 +84,14 @@ class Mixture(NamedTuple):
         return z, self.log_prob(x) + 0.5 * z.square().sum(-1) + math.log(2 * math.pi)
 
     def inverse(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Map Gaussian latents (…, 2) to what they stand for; returns x (…, 2) and log |det ∂x/∂z| (…)."""
+        """Map Gaussian latents (…, 2) to data; return x (…, 2) and log |det ∂x/∂z| (…)."""
         x = self._quantiles(z)
         return x, -(self.log_prob(x) + 0.5 * z.square().sum(-1) + math.log(2 * math.pi))
 
     def draw(self, z: Tensor, temperature: Tensor) -> Tensor:
         """Map (N, 2) Gaussian latents to draws, (N, 2) in float64, at temperatures (N,); without gradients.
 
-        At temperature 0 that is the mean of the heaviest component, whatever the latents.
+        At temperature 0, a draw is the mean of the heaviest component, for any latents.
         """
         if z.device.type != "cpu":
             drawn = self.double().tempered(temperature.double())._quantiles(z.double())
@@ -104,7 +104,7 @@ class Mixture(NamedTuple):
         return torch.from_numpy(found)
 
     def attached(self, x: Tensor) -> Tensor:
-        """Return draws, (…, 2), as they are, with the gradients that they have at fixed latents.
+        """Return draws, (…, 2), unchanged, with their gradients at fixed latents.
 
         Source: Figurnov et al. 2018, Implicit Reparameterization Gradients (arXiv 1805.08498).
         """
@@ -164,9 +164,9 @@ class _Marginal(NamedTuple):
         return x - (below - below.detach()) / density.detach().clamp_min(LEAST_DENSITY)
 
     def quantile(self, z: Tensor) -> Tensor:
-        """F⁻¹(Φ(z)): it lies between the least and the largest of the components' own quantiles.
+        """Return F⁻¹(Φ(z)), which lies between the least and the largest of the components' own quantiles.
 
-        Each round tries many points at once and keeps the part between two of them: a GPU takes as long for one point.
+        Each round tries many points at once and keeps the interval between two of them: a GPU is not faster for one.
         """
         quantiles = self.means + self.scales * z[..., None]
         live = self.log_weights > -math.inf

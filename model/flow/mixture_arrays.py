@@ -1,6 +1,6 @@
-"""Mixtures of bivariate Gaussians on CPUs, compiled: a network's output and arrays in, draws or latents out.
+"""Mixtures of bivariate Gaussians, compiled for CPUs: from a network's output to draws or latents.
 
-`model.flow.mixture` defines them in torch. The numbers of both stand here.
+`model.flow.mixture` defines them in torch. This module holds the constants of both.
 """
 
 import numpy as np
@@ -20,7 +20,7 @@ NUCLEUS_EXPONENT = 0.5
 def draw_outputs(
     output: NDArray[np.float32], temperatures: NDArray[np.float64], z: NDArray[np.float64], given: NDArray[np.float32]
 ) -> NDArray[np.float64]:
-    """Do what `Mixture.from_output` and `draw` do, in one call: (N, 2) of (N, 6·K).
+    """Do the work of `Mixture.from_output` and `draw` in one call: (N, 6·K) to (N, 2).
 
     given: (N, 2), NaN where a cell is to be drawn.
     """
@@ -35,9 +35,9 @@ def draw_outputs(
 def latents_of_outputs(
     output: NDArray[np.float32], x: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Do what `Mixture.from_output` and `forward` do: latents (N, 2) of (N, 2), and the log-dets (N,).
+    """Do the work of `Mixture.from_output` and `forward`: (N, 2) to latents (N, 2) and log-dets (N,).
 
-    output: (N, 6·K), contiguous. Tails are exact to |z| of some 30.
+    output: (N, 6·K), contiguous. Tails are exact to |z| of about 30.
     """
     from model.flow.mixture_kernel import latents_of_outputs  # late: it imports numba
 
@@ -47,7 +47,7 @@ def latents_of_outputs(
 
 
 def begin_drawing() -> None:
-    """Draw once: before its first draw, numba takes nearly a second to begin."""
+    """Draw once, since numba's first draw takes nearly a second longer."""
     output, cell = np.zeros((1, 6), np.float32), np.zeros((1, 2))
     draw_outputs(output, np.ones(1), cell, cell.astype(np.float32))
     latents_of_outputs(output, cell)

@@ -32,7 +32,7 @@ def draw_rows(
 ) -> None:
     """Map N pairs of Gaussian latents to draws of N mixtures, each at a temperature, in `out`: (N, 2).
 
-    What numba returns as an array it makes by unpickling code of its own; so it returns none.
+    Writes to `out`, because to return an array numba would unpickle code of its own.
 
     log_weights, correlations: (N, K). means, log_scales: (N, 2, K). temperatures: (N,). z: (N, 2).
     """
@@ -76,7 +76,7 @@ def draw_outputs(
     smallest_temperature: float,
     out: Floats,
 ) -> None:
-    """Do what `Mixture.from_output(…).draw(…)` does, for (N, 6·K), in `out`: (N, 2).
+    """Do the work of `Mixture.from_output(…).draw(…)` for (N, 6·K), in `out`: (N, 2).
 
     given: (N, 2), NaN where a cell is to be drawn.
     """
@@ -96,7 +96,7 @@ def latents_of_outputs(
     z: Floats,
     log_dets: Floats,
 ) -> None:
-    """Do what `Mixture.from_output(…).forward(…)` does: (N, 6·K) and (N, 2) to `z`, (N, 2), and `log_dets`, (N,)."""
+    """Do the work of `Mixture.from_output(…).forward(…)`: (N, 6·K) and (N, 2) to `z`, (N, 2), and `log_dets`, (N,)."""
     components = output.shape[1] // 6
     log_weights, means, log_scales, correlations = _mixtures(output, scale_limits, correlation_limit)
     weights, scales = np.empty(components), np.empty(components)
@@ -168,7 +168,7 @@ def _normal_quantile(p: float) -> float:
 def _mixtures(
     output: NDArray[np.float32], scale_limits: tuple[float, float], correlation_limit: float
 ) -> tuple[Floats, Floats, Floats, Floats]:
-    """Do what `Mixture.from_output` does."""
+    """Do the work of `Mixture.from_output`."""
     rows, components = output.shape[0], output.shape[1] // 6
     parts = output.astype(np.float64).reshape(rows, 6, components)
     log_weights = parts[:, 0].copy()

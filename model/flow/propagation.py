@@ -12,8 +12,8 @@ def propagate(coarser: Tensor, logits: Tensor, recalled: Tensor) -> Tensor:
     """Mix the TAPS × TAPS coarser pixels around each finer pixel and colors recalled for it, weighted by softmax.
 
     coarser: (B, C, s, s). logits: (B, TAPS² + R, 2s, 2s), row by row of the neighborhood, then the recalled. recalled:
-    (B, R, C, 2s, 2s), R may be 0. Returns (B, C, 2s, 2s). A mixture is convex, so that no color comes out that is not
-    there: a hand takes the color of skin beside it, not half of it.
+    (B, R, C, 2s, 2s), R may be 0. Returns (B, C, 2s, 2s). A mixture is convex, so no color appears that is not
+    among its inputs: a hand takes the color of skin beside it, not half of it.
     Source: the convex upsampling of Teed and Deng 2020, RAFT (arXiv 2003.12039).
     """
     b, channels, height, width = coarser.shape

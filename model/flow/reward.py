@@ -1,7 +1,7 @@
-"""The reward model: which of several draws of the coarsest level people would find most convincing.
+"""The reward model: predicts which of several draws of the coarsest level people find most convincing.
 
-It has no part in the flow. A small transformer sees a draw's cells as the coarsest level and the prior see them: what
-the photo says of each, its a*b*, and how likely both find these. It learns from people's ratings of colorings of the
+It is not part of the flow. A small transformer sees each cell of a draw: the photo's condition, its a*b*, and its
+likelihood by the coarsest level and by the prior. It learns from people's ratings of colorings of the
 same photo. Source: Stiennon et al. 2020, Learning to Summarize from Human Feedback (arXiv 2009.01325), best of n.
 """
 
@@ -19,7 +19,7 @@ __all__ = ["RewardModel"]
 
 
 class RewardModel(nn.Module):
-    """Says how good each draw is: higher is better, to be compared among draws of one photo.
+    """Rates each draw: higher is better. Compare only draws of one photo.
 
     Before it is trained, the reward is log p − λ·log q, averaged over the cells, with the density q of the prior and
     λ = PRIOR_SHARE: the likelihood alone would call gray the best, which fits every photo (Li et al. 2016, A
@@ -27,7 +27,7 @@ class RewardModel(nn.Module):
     """
 
     def __init__(self, config: RewardConfig, photo_width: int, generator: torch.Generator) -> None:
-        """photo_width: of the coarsest level's photo condition."""
+        """photo_width: width of the coarsest level's photo condition."""
         super().__init__()
         width = config.width
         self.config = config

@@ -1,4 +1,4 @@
-"""Sizes that the network shares with what surrounds it."""
+"""Sizes that the network shares with the code around it."""
 
 __all__ = ["CELLS", "LIGHTNESS_SIZE", "SIDE"]
 

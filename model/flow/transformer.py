@@ -19,7 +19,7 @@ class Cache:
     """Keys and values of one block for some tokens, filled one token at a time."""
 
     def __init__(self, tokens: Tensor, heads: int) -> None:
-        """tokens: (rows, length, width), any of the shape and type of those to come."""
+        """tokens: (rows, length, width), an example of the later tokens' shape and type."""
         rows, length, width = tokens.shape
         self.keys = tokens.new_zeros(rows, heads, length, width // heads)
         self.values = torch.zeros_like(self.keys)
@@ -34,7 +34,7 @@ class Cache:
 class TransformerBlock(nn.Module):
     """x + attention(norm(x)), then x + feed-forward(norm(x)); both branches start at zero.
 
-    Attention is written out: on CPUs its gradient is several times faster so than torch's fused one.
+    Attention is written out: on CPUs its gradient is then several times faster than with torch's fused one.
     Source: Vaswani et al. 2017 (arXiv 1706.03762), normalized first as in Xiong et al. 2020 (arXiv 2002.04745).
     """
 

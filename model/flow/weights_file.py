@@ -1,4 +1,4 @@
-"""Weights on disk: a safetensors file that also holds what describes it, checked by the SHA256SUMS beside it."""
+"""Weights on disk: a safetensors file with a description, checked against the SHA256SUMS in its folder."""
 
 import hashlib
 import json
@@ -29,7 +29,7 @@ Network = TypeVar("Network", bound="nn.Module")
 
 @dataclass(frozen=True)
 class OpenedWeights:
-    """A weights file as it was when it was opened. The file may be replaced or deleted after that."""
+    """A weights file as it was when opened. It may be replaced or deleted afterwards."""
 
     path: Path
     metadata: dict[str, Any]
@@ -52,22 +52,22 @@ def write_weights(module: "nn.Module", metadata: dict[str, Any], path: Path) -> 
         name: np.ascontiguousarray((tensor.half() if name in parameters else tensor).cpu().numpy())
         for name, tensor in module.state_dict().items()
     }
-    data = save(tensors, {METADATA: json.dumps(metadata)})  # one key, for safetensors would shuffle several
+    data = save(tensors, {METADATA: json.dumps(metadata)})  # one key, since safetensors would shuffle several
     digest = hashlib.sha256(data).hexdigest()
     sums = _read_sums(path.parent) | {path.name: digest}
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, data)  # not by safetensors, whose errors hide that a disk is full
+    write_whole(path, data)  # not by safetensors, whose errors hide a full disk
     write_whole(path.parent / CHECKSUMS, "".join(f"{sums[name]}  {name}\n" for name in sorted(sums)).encode())
     return digest
 
 
 def write_whole(path: Path, data: bytes | memoryview) -> None:
-    """Write a file that is never there in part. Raises OSError."""
-    path = path.resolve()  # of a link, what it leads to
+    """Write a file whole or not at all. Raises OSError."""
+    path = path.resolve()  # follows a link
     partial = path.with_name(f"{path.name}.partial")
     try:
         partial.write_bytes(data)
-        partial.chmod(0o644)  # whatever the umask, for servers run as another user
+        partial.chmod(0o644)  # regardless of the umask, for servers run as another user
         partial.replace(path)
     except OSError:
         partial.unlink(missing_ok=True)
@@ -75,10 +75,10 @@ def write_whole(path: Path, data: bytes | memoryview) -> None:
 
 
 def open_weights(path: Path, *names: str) -> OpenedWeights:
-    """Read the bytes that `write_weights` wrote, and what describes them.
+    """Read the bytes that `write_weights` wrote, and their description.
 
-    names: what the network may be called; any name, where none is given. Raises CheckpointError where the file is
-    missing, differs from its SHA-256 in SHA256SUMS, is not ours, or holds another network.
+    names: allowed names of the network; default: any. Raises CheckpointError if the file is missing, does not match
+    SHA256SUMS, is not a file of `write_weights`, or holds another network.
     """
     if not path.is_file():
         raise CheckpointError(f"no weights at {path}")
@@ -101,8 +101,8 @@ def open_weights(path: Path, *names: str) -> OpenedWeights:
 
 
 def restore(module: Network, tensors: dict[str, NDArray[Any]], path: Path) -> Network:
-    """Fill a module with what was read from a file, ready to use. Raises CheckpointError if it does not fit."""
-    import torch  # late: what describes weights is read without it
+    """Fill a module with the arrays of a file, ready to use. Raises CheckpointError if they do not fit."""
+    import torch  # late: descriptions are read without it
 
     with explained(path):
         # copies float16 into float32
@@ -112,7 +112,7 @@ def restore(module: Network, tensors: dict[str, NDArray[Any]], path: Path) -> Ne
 
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Raise CheckpointError for what a safetensors file turns out not to hold, or to hold for another network."""
+    """Raise CheckpointError if contents are missing from a safetensors file, or belong to another network."""
     try:
         yield
     except (SafetensorError, KeyError, RuntimeError, TypeError, ValueError) as error:

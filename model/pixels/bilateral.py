@@ -1,4 +1,4 @@
-"""Joint bilateral upsampling: small a*b* maps are brought to a photo's full size, guided by its lightness.
+"""Joint bilateral upsampling of small a*b* maps to a photo's full size, guided by its lightness.
 
 Each full-size pixel gets the weighted mean of the nearest TAPS × TAPS small pixels. A weight is a Gaussian of the
 distance times a Gaussian of the difference in lightness, so that colors follow the photo's edges. Weights depend on
@@ -25,17 +25,17 @@ SIGMA_SPACE = 0.6
 SIGMA_LIGHTNESS = 8.0
 """Standard deviation of the lightness Gaussian, in units of L*."""
 FLOOR = 1e-2
-"""Weight of an unlike lightness: where no tap is alike, the spatial weights alone decide."""
+"""Minimum weight for a different lightness: if all taps differ, only the spatial weights count."""
 SHARPENING_SCALE = 2
-"""Sharpening is judged at this many times the small size."""
+"""Scale at which sharpening is computed, as a multiple of the small size."""
 TILE = 256
-"""Side of the tiles, in pixels, that whole photos are worked on in."""
+"""Side, in pixels, of the tiles in which photos are processed."""
 OPENCV_PIXELS = 4_000_000
-"""Largest photo that OpenCV shrinks: it takes 3 ms a megapixel, the loop 10 ms and half a millisecond a megapixel."""
+"""Maximum pixels that OpenCV shrinks, at 3 ms per megapixel; the loop takes 10 ms, and 0.5 ms per megapixel."""
 
 
 def upsample_to_rgb_plainly(chroma: Floats, lightness: Floats) -> NDArray[np.uint8]:
-    """Do what `upsample_to_rgb` does, as it is defined, in the arrays' precision.
+    """Do the work of `upsample_to_rgb` by its definition, in the arrays' precision.
 
     chroma: (N, 2, h, w) a*b*. lightness: (H, W), L* in [0, 100]. Returns (N, H, W, 3) sRGB.
     """
@@ -68,7 +68,7 @@ def upsample_points(chroma: Floats, lightness: Floats, points: Sequence[tuple[in
 
 
 def sharpen(chroma: Floats, lightness: Floats) -> tuple[Floats, Floats]:
-    """Return the small (h, w) lightness and (N, C, h, w) chroma sharpened: plus what averaging the upsampled takes."""
+    """Return the small (h, w) lightness, and the (N, C, h, w) chroma plus what it loses by upsampling and averaging."""
     small = chroma.shape[-2:]
     middle = area_average(lightness, (SHARPENING_SCALE * small[0], SHARPENING_SCALE * small[1]))
     guide = _average_squares(middle)
@@ -112,26 +112,26 @@ def _weighted_mean(chroma: Floats, weights: Floats, taps: Sequence[Taps]) -> Flo
 
 
 def area_average(image: Floats, shape: tuple[int, int]) -> Floats:
-    """Resize (H, W) so that each pixel of the result is the mean over the area it covers, be it below one pixel.
+    """Resize (H, W) so that each pixel of the result is the mean over its area, even if that is below one pixel.
 
-    OpenCV does so only where both sides shrink, and faster than this only for photos of few megapixels.
+    OpenCV does so only if both sides shrink, and is faster only for photos of a few megapixels.
     """
     shrinks = image.shape[0] >= shape[0] and image.shape[1] >= shape[1]
     if shrinks and image.size <= OPENCV_PIXELS and image.dtype == np.float32:
         return np.asarray(cv2.resize(image, shape[::-1], interpolation=cv2.INTER_AREA)).reshape(shape)
-    if image.shape[1] > 16 * image.shape[0]:  # else what lies between the two steps could be huge
+    if image.shape[1] > 16 * image.shape[0]:  # else the intermediate image could be huge
         return _average_rows(_average_rows(image.T, shape[1]).T, shape[0])
     return _average_rows(_average_rows(image, shape[0]).T, shape[1]).T
 
 
 def _average_rows(image: Floats, small: int) -> Floats:
     size = image.shape[0]
-    if size <= small:  # no more than two rows are covered
+    if size <= small:  # a pixel covers at most two rows
         starts = size * np.arange(small)
         firsts = starts // small
         share = np.minimum((firsts + 1) * small - starts, size).astype(image.dtype)[:, None] / size
         first, second = image[firsts], image[np.minimum(firsts + 1, size - 1)]
-        with np.errstate(invalid="ignore"):  # what is not finite stays so, which callers look for
+        with np.errstate(invalid="ignore"):  # NaN and infinity stay, and callers check for them
             return np.asarray(first + (1 - share) * (second - first))
     result = np.empty((small, image.shape[1]), image.dtype)
     for i in range(small):

@@ -1,4 +1,4 @@
-"""Color: sRGB to CIELAB and back, for D65 and the 2° observer, and photos to their lightness."""
+"""Color conversions: sRGB to CIELAB and back (D65, 2° observer), and photos to lightness."""
 
 from functools import cache
 from typing import Any
@@ -24,7 +24,7 @@ KAPPA = 24389 / 27
 DELTA = 6 / 29
 """∛EPSILON: above it f⁻¹ is a cube, below it a line"""
 TILE_PIXELS = 1 << 18
-"""Pixels of a photo that are turned into lightness at a time."""
+"""Pixels of a photo converted to lightness at a time."""
 
 Floats = NDArray[Any]
 """Colors in float32 or float64; results have the same precision."""
@@ -81,9 +81,9 @@ def lightness_to_gray(lightness: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def photo_to_lightness(photo: Photo) -> NDArray[np.float32]:
-    """Return the (H, W) L* in [0, 100] of a photo, whose own colors are ignored.
+    """Return the (H, W) L* in [0, 100] of a photo; its own colors are ignored.
 
-    Gray is looked up; color goes by its luminance. Works in tiles of TILE_PIXELS.
+    Gray uses a lookup table, color its luminance. Works in tiles of TILE_PIXELS.
     Raises InputError unless photo is (H, W) uint8 or uint16, or (H, W, 3) uint8, and not empty.
     """
     is_gray = photo.ndim == 2 and photo.dtype in (np.uint8, np.uint16)

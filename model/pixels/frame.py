@@ -1,4 +1,4 @@
-"""Frames: an even border around a photo, as prints and scans of film have, which the network need not see."""
+"""Detection of frames: even borders of prints and film scans, which the network need not see."""
 
 import math
 
@@ -12,26 +12,26 @@ from model.protocol import NO_FRAME, Frame
 __all__ = ["find_frame", "without_frame"]
 
 SIZE = 256
-"""Longest side, in pixels, to which a photo is averaged to look for a frame."""
+"""Longest side, in pixels, to which a photo is averaged in the search for a frame."""
 WIDEST = 0.26
 """Share of a photo's side that a frame may cover at either end."""
 PAPER, FILM = 75.0, 16.0
-"""L* of frames: at least of a print's, at most of a film's."""
+"""L* of frames: minimum for a print's, maximum for a film's."""
 EVENNESS = 6.0
-"""Most L* by which nine of ten pixels of a frame's row or column differ, and rows' medians from the outermost's."""
+"""Maximum spread in L* of 90 % of a frame's row or column, and of rows' medians from the outermost one's."""
 SOFT = 3
-"""Rows from a frame's last to what counts as behind it, for edges are soft."""
+"""Rows between a frame's last row and the row compared with it, since edges are soft."""
 EDGE = 0.4
-"""Least share of the pixels behind a frame's last row that differ from it: a photo's edge is a straight line."""
+"""Minimum share of the pixels behind a frame's last row that differ from it: a photo's edge is a straight line."""
 LAYERS = 3
-"""Most frames that may lie in one another: paper around film around a photo."""
+"""Maximum nested frames: paper around film around a photo."""
 
 
 def find_frame(lightness: NDArray[np.float32]) -> Frame:
     """Return the frame of a photo, (H, W) L*.
 
     A frame is even, as light as paper or as dark as film, and ends at a straight line within about a quarter
-    of the photo. It is at two opposite sides at the least. All else may be sky, snow, night, or a background.
+    of the photo. It is on at least two opposite sides; anything else may be sky, snow, night, or a background.
     """
     frame = NO_FRAME
     for _ in range(LAYERS):
@@ -43,12 +43,12 @@ def find_frame(lightness: NDArray[np.float32]) -> Frame:
 
 
 def without_frame(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return what is inside of the frame of a photo, (H, W, 3) sRGB."""
+    """Return the part of a photo, (H, W, 3) sRGB, inside its frame."""
     return photo[find_frame(photo_to_lightness(photo)).inside(photo.shape)]
 
 
 def _outermost(lightness: NDArray[np.float32]) -> Frame:
-    down, across = (max(1, side // (4 * SIZE)) for side in lightness.shape)  # every such row and column is enough
+    down, across = (max(1, side // (4 * SIZE)) for side in lightness.shape)  # steps; not all rows are needed
     some = np.ascontiguousarray(lightness[::down, ::across])
     height, width = (min(side, SIZE) for side in some.shape)
     small = np.asarray(cv2.resize(some, (width, height), interpolation=cv2.INTER_AREA), np.float32)
@@ -78,9 +78,9 @@ def _width(lines: NDArray[np.float32], photo: NDArray[np.float32]) -> float:
 
 
 def _edge(lines: NDArray[np.float32], photo: NDArray[np.float32], width: int, tone: np.float32) -> float:
-    """Return the share of a photo's own rows that are a frame's, where so many of the averaged ones are; see `_width`.
+    """Return the share of a photo's own rows that are a frame's, from the number of averaged ones; see `_width`.
 
-    A frame with so much grain that even its own rows differ ends where it does among the averaged ones.
+    A frame too grainy to be found at full size ends where it does among the averaged rows.
     """
     scale = len(photo) / len(lines)
     first, last = int((width - 1) * scale), math.ceil((width + 2) * scale)

@@ -8,15 +8,15 @@ from model.pixels.color import Floats, lab_to_linear
 __all__ = ["map_to_gamut"]
 
 TOLERANCE = 1e-5
-"""How far linear sRGB may leave [0, 1] and still count as inside: 0.03 of an 8-bit level at black, less elsewhere."""
+"""Tolerance of linear sRGB outside [0, 1]: 0.03 of an 8-bit level at black, less elsewhere."""
 STEPS = 16
-"""Bisections: the chroma left is right to 2⁻¹⁶ of the chroma wished for."""
+"""Bisections: the resulting chroma is exact to 2⁻¹⁶ of the original chroma."""
 
 
 def map_to_gamut(lab: Floats) -> Floats:
     """Shrink the chroma of each color by the least factor that brings it into sRGB.
 
-    lab: (B, 3, …), L* in [0, 100]. Returns (B, 3, …): L* and hue are kept, colors of sRGB are returned as they are.
+    lab: (B, 3, …), L* in [0, 100]. Returns (B, 3, …): L* and hue are kept; colors inside sRGB are unchanged.
     A ray of chroma leaves sRGB once, at the boundary that bisection finds; but for a sliver of yellows at L* above 93,
     whose edge is a little concave: there it finds one of the boundaries.
     """

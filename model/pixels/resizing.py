@@ -1,4 +1,4 @@
-"""Photos brought to the network's sizes, the same way in training and in use."""
+"""Resizing of photos to the network's sizes, the same in training and in use."""
 
 import cv2
 import numpy as np
@@ -13,21 +13,21 @@ __all__ = ["SHARPEST", "photo_to_chroma", "resize_chroma", "resize_lightness", "
 Lightness = NDArray[np.float32]
 
 MAX_SIDE = 2048
-"""Longest side, in pixels, at which a photo's own colors are averaged in CIELAB; longer ones are first in sRGB."""
+"""Longest side, in pixels, of photos whose own colors are averaged in CIELAB; longer ones are first shrunk in sRGB."""
 SHARPEST = 192
 """Longest side of lightness that reaches the network, in pixels: the mean of the training photos, which are 150 to 224.
 
 Given sharper lightness, h's features move away from those that the flow was trained on, and colors fit worse.
 """
 DARKEST, LIGHTEST = 17.0, 81.0
-"""L* of the darkest and the lightest parts of a photo, at the least, as they reach the network: nine of ten have them.
+"""L* to which the darkest and lightest parts of a photo are stretched for the network; nine of ten photos reach them.
 
-In a faded photo the network would see fog, and in an underexposed one night.
+The network would take a faded photo for fog, and an underexposed one for night.
 """
 OUTLIERS = 0.5
-"""Percent of the pixels that are darker than a photo's darkest parts, and lighter than its lightest."""
+"""Percentage of pixels that are darker than a photo's darkest parts, and lighter than its lightest."""
 MAX_GAIN = 5.0
-"""Contrast grows so many times at most, for in an empty photo there is only noise to see."""
+"""Maximum factor of contrast, since an empty photo holds only noise."""
 
 
 def resize_lightness(lightness: Lightness) -> Lightness:
@@ -41,8 +41,8 @@ def resize_lightness(lightness: Lightness) -> Lightness:
 def squeeze_lightness(lightness: Lightness) -> Lightness:
     """Squeeze (H, W) L* to a square, as sharp as the photos that the network was trained on.
 
-    A side longer than SHARPEST is averaged over area to that first; what is shorter than the square then grows
-    bicubically. Returns (256, 256), which may go a little beyond [0, 100] at edges.
+    A side longer than SHARPEST is first averaged over area to SHARPEST; then sides shorter than the square are enlarged
+    bicubically. Returns (256, 256), which may slightly exceed [0, 100] at edges.
     """
     shape = tuple(min(side, SHARPEST) for side in lightness.shape)
     averaged = cv2.resize(lightness, shape[::-1], interpolation=cv2.INTER_AREA).reshape(shape)
@@ -55,13 +55,13 @@ def resize_chroma(chroma: NDArray[np.float32], size: int) -> NDArray[np.float32]
 
 
 def photo_to_chroma(photo: Photo, size: int) -> NDArray[np.float32]:
-    """Return the (size, size, 2) a*b* of a photo, averaged over area; of a gray one, 0.
+    """Return the (size, size, 2) a*b* of a photo, averaged over area; 0 for a gray photo.
 
     Works in strips of rows, so that a large photo is never held in floats.
     """
     if photo.ndim == 2:
         return np.zeros((size, size, 2), np.float32)
-    if max(photo.shape[:2]) > MAX_SIDE:  # so that no shape, however long, needs more than a few megabytes of floats
+    if max(photo.shape[:2]) > MAX_SIDE:  # so that any shape needs only a few megabytes of floats
         shape = tuple(min(side, MAX_SIDE) for side in photo.shape[:2])
         small = cv2.resize(photo, shape[::-1], interpolation=cv2.INTER_AREA)
         photo = np.asarray(small, np.uint8).reshape(*shape, 3)
@@ -76,7 +76,7 @@ def photo_to_chroma(photo: Photo, size: int) -> NDArray[np.float32]:
 
 
 def stretch_contrast(lightness: Lightness) -> Lightness:
-    """Bring the darkest parts down to DARKEST and the lightest up to LIGHTEST, where they are not there.
+    """Stretch the darkest parts down to DARKEST and the lightest up to LIGHTEST, if they are not.
 
     Returns (256, 256) in [0, 100].
     """

@@ -1,4 +1,4 @@
-"""Work at a photo's own size, before and after the network: without weights, so that it can be done elsewhere."""
+"""Work at a photo's own size, before and after the network. Needs no weights, so another machine can do it."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,7 @@ from model.protocol import NO_FRAME, Drawn, Finished, Frame, Photo, SmallPhoto
 __all__ = ["Scaler", "adjust", "paint"]
 
 FINISHED_BYTES = 160_000_000
-"""Size of the images that `finish` upsamples at once, four of 12 megapixels: they share weights, the slowest part."""
+"""Total pixels that `finish` upsamples at once, four images of 12 megapixels: they share weights, the slowest part."""
 
 WARM = np.array([2.4, 17.7], np.float32)
 """a*b* of D50, the light of a late afternoon, seen from D65: a warmth of 1 adds them. Source: CIE 15:2004."""
@@ -34,9 +34,9 @@ def adjust(chroma: NDArray[np.float32], look: Look) -> NDArray[np.float32]:
 def paint(
     chroma: NDArray[np.float32], lightness: NDArray[np.float32], frame: Frame = NO_FRAME, look: Look = PLAIN
 ) -> NDArray[np.uint8]:
-    """Join N small a*b* maps of what is inside of a frame with the lightness of the whole photo.
+    """Join N small a*b* maps of the photo inside a frame with the lightness of the whole photo.
 
-    chroma: (N, 2, h, w) a*b*. lightness: (H, W) L*. Returns (N, H, W, 3) sRGB. Raises what `upsample_to_rgb` raises.
+    chroma: (N, 2, h, w) a*b*. lightness: (H, W) L*. Returns (N, H, W, 3) sRGB. Raises the errors of `upsample_to_rgb`.
     """
     inside = frame.inside(lightness.shape)
     images = upsample_to_rgb(adjust(chroma, look), lightness[inside])
@@ -48,9 +48,9 @@ def paint(
 
 
 class Scaler:
-    """Brings photos to the network's sizes, and samples to the photos'; see `model.protocol.Colorizer`.
+    """Resizes photos for the network, and samples to the photos' sizes; see `model.protocol.Colorizer`.
 
-    May be used from several threads at once.
+    Thread-safe.
     """
 
     def __init__(self, chroma_size: int) -> None:

@@ -12,7 +12,7 @@ from model.pixels.bilateral import FLOOR, SHARPENING_SCALE, SIGMA_LIGHTNESS, SIG
 __all__ = ["upsample_to_rgb"]
 
 BAND_PIXELS = 1 << 17
-"""Pixels that a thread takes at a time."""
+"""Pixels that a thread processes at a time."""
 MAX_THREADS = 16
 
 
@@ -22,7 +22,7 @@ def upsample_to_rgb(
     """Upsample N small a*b* maps, map them to the gamut, and join them with the photo's own lightness.
 
     chroma: (N, 2, h, w) a*b*. lightness: (H, W), L* in [0, 100]. Returns (N, H, W, 3) sRGB, in `out` if it is given.
-    Runs on as many threads as the process may use, MAX_THREADS at most; beside its output it needs a few megabytes.
+    Runs on as many threads as the process may use, MAX_THREADS at most; besides its output it needs a few megabytes.
     The first call loads the compiled kernel, or compiles it (seconds). May be called from several threads at once.
     Raises InputError if a shape or type is another, a size is 0, or a value is not finite.
     """
@@ -59,7 +59,7 @@ def upsample_to_rgb(
 
     with ThreadPoolExecutor(threads, thread_name_prefix="upsampling") as pool:
         others = [pool.submit(fill_bands) for _ in range(threads - 1)]
-        fill_bands()  # the caller's thread works, too: a lane sees by its processor time that it gets on
+        fill_bands()  # the caller's thread works, too: a lane watches its processor time
         for other in others:
             other.result()
     return out

@@ -2,9 +2,8 @@
 
 Pixels are averaged in blocks that share their taps, several rows high where the photo is small, and converted in spans
 of such blocks. So every inner loop runs over plain arrays in the first-level cache, and is vectorized. All arithmetic
-is in float32, and so are the constants: a Python float would widen every loop to float64. numba's cache looks at the
-date of this file alone. So numbers to be tuned are arguments; after a change to a constant that is imported here, touch
-this file.
+is in float32, and so are the constants: a Python float would widen every loop to float64. numba's cache checks only
+this file's date. So tunable numbers are arguments; after a change to a constant that is imported here, touch this file.
 """
 
 import numba
@@ -21,11 +20,11 @@ __all__ = ["average_squares", "fill_rows"]
 F32 = np.float32
 ZERO, HALF, ONE = F32(0), F32(0.5), F32(1)
 SPAN = 256
-"""Most pixels that are converted at a time."""
+"""Maximum pixels converted at a time."""
 BLOCK = 128
-"""Most pixels that are averaged at a time; they share their taps."""
+"""Maximum pixels, with the same taps, averaged at a time."""
 LANES = 8
-"""Blocks are rounded up to a multiple of this, so that no loop has a slow rest; what lies beyond is overwritten."""
+"""Blocks are rounded up to a multiple of this, so that no loop has a slow remainder; the excess is overwritten."""
 LOW, HIGH = F32(-TOLERANCE), F32(1 + TOLERANCE)
 CUBE_FROM, LINE_SLOPE, LINE_OFFSET = F32(DELTA), F32(116 / KAPPA), F32(16 / KAPPA)
 (RX, RY, RZ), (GX, GY, GZ), (BX, BY, BZ) = (np.array(XYZ_TO_SRGB) * WHITE_D65).astype(np.float32)
@@ -92,7 +91,7 @@ def _average(small_chroma: Floats, weights: Floats, total: Floats, start: int, o
         sums = opponents[c, start : start + len(total)]
         for k in range(len(sums)):
             sums[k] = ZERO
-        for t in range(0, TAPS * TAPS, TAPS):  # a row of taps at once, to load and store the sums five times less
+        for t in range(0, TAPS * TAPS, TAPS):  # a row of taps at once, for a fifth of the loads and stores of sums
             s0, s1, s2 = small_chroma[t, c], small_chroma[t + 1, c], small_chroma[t + 2, c]
             s3, s4 = small_chroma[t + 3, c], small_chroma[t + 4, c]
             for k in range(len(sums)):
@@ -261,7 +260,7 @@ def average_squares(
 ) -> None:
     """Write chroma upsampled to a size that is a multiple of the small one: `out`, (h, s, w, s, 2N).
 
-    Such pixels lie alike in every square of s×s, so whole rows of squares are averaged at once.
+    Such pixels lie at the same places in every square of s×s, so whole rows of squares are averaged at once.
     lightness: (h·s, w·s) L*. See `fill_rows` for the others.
     """
     rows, scale, columns, _, channels = out.shape
@@ -329,7 +328,7 @@ def fill_rows(
     """Write rows first … last − 1 of `out`, (N, H, W, 3): sRGB of the upsampled chroma, mapped to the gamut.
 
     lightness: (H, W) L*. guide: (h, w) its small twin. chroma: (h, w, 2N), a*/500 and −b*/200 of each map in turn.
-    per_sigma_…: one over the standard deviations of the Gaussians. floor: weight of an unlike lightness.
+    per_sigma_…: one over the standard deviations of the Gaussians. floor: weight of a different lightness.
     """
     height, width = lightness.shape
     rows, columns, channels = chroma.shape

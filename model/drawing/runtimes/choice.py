@@ -12,9 +12,9 @@ __all__ = ["choose_runtime"]
 
 
 def choose_runtime(checkpoint: Checkpoint, device: str, cache: GraphCache | None = None) -> Runtime:
-    """Return OpenVINO's on a CPU where it is installed, else torch's. cache: where compiled graphs are kept.
+    """Return OpenVINO's runtime on a CPU if installed, else torch's. cache: folder of compiled graphs.
 
-    Raises InputError where neither is installed.
+    Raises InputError if neither is installed.
     """
     if device == "cpu" and find_spec("openvino") is not None:
         from model.drawing.runtimes.openvino_runtime import OpenvinoRuntime  # late: it imports OpenVINO

@@ -1,7 +1,7 @@
-"""OpenVINO's operations for the layers of the network: arrays in, nodes of a graph out.
+"""OpenVINO operations for the network's layers: functions from arrays to graph nodes.
 
-Every shape is fixed when a graph is built. A layer's widths and kernels are those of its arrays. Functions named as a
-layer or an operation of torch, or of `model.flow`, mirror it.
+Every shape is fixed when a graph is built. A layer's widths and kernels follow from its arrays. A function with the
+name of a layer or an operation of torch, or of `model.flow`, mirrors it.
 """
 
 import math
@@ -98,12 +98,12 @@ def unshuffle(x: Node, factor: int) -> Node:
 
 
 def average_pool(x: Node, factor: int = 2) -> Node:
-    """Make the size a factor smaller, as `F.avg_pool2d(x, factor)`."""
+    """Shrink by a factor, as `F.avg_pool2d(x, factor)`."""
     return x if factor == 1 else ops.avg_pool(x, [factor] * 2, [0, 0], [0, 0], [factor] * 2, True)
 
 
 def flatten_cells(x: Node) -> Node:
-    """(B, C, H, W) to (B, H·W, C)."""
+    """Reshape (B, C, H, W) to (B, H·W, C)."""
     b, channels, height, width = shape(x)
     return ops.transpose(reshape(x, b, channels, height * width), [0, 2, 1])
 
@@ -179,7 +179,7 @@ def standardize(x: Node, center: Array, std: Array) -> Node:
 
 
 def affine_mean_and_log_scale(condition: Node) -> tuple[Node, Node]:
-    """Mirror what `ConditionalAffine` reads from its condition, (B, 2C, H, W)."""
+    """Compute the mean and scale of `ConditionalAffine` from its condition, (B, 2C, H, W)."""
     center, raw = split(condition, 2, 1)
     return center, soft_clamp(raw, AFFINE_LIMIT)
 
@@ -191,12 +191,12 @@ def chroma_embedding(x: Node, layer: Layers) -> Node:
 
 
 def query_key_value(x: Node, block: Layers) -> Node:
-    """Compute what a block's attention compares: (…, 3·width), the query not yet scaled."""
+    """Compute query, key and value of a block's attention: (…, 3·width), the query unscaled."""
     return linear(layer_norm(x, block.attention_norm), block.query_key_value)
 
 
 def finish_block(x: Node, attended: Node, block: Layers) -> Node:
-    """Add a block's attention, then its feed-forward layers."""
+    """Add a block's attention, then its feed-forward output."""
     x = add(x, linear(attended, block.project))
     hidden = ops.relu(linear(layer_norm(x, block.feed_forward_norm), block.expand))
     return add(x, linear(hidden, block.contract))
@@ -218,7 +218,7 @@ def transformer_block(x: Node, block: Layers, heads: int, mask: Array | None = N
 def store_in_bfloat16(graph: ov.Model) -> None:
     """Keep the matrices of a graph's products in bfloat16: half the bytes, and the same results to the bit.
 
-    A graph that is compiled to compute in bfloat16 rounds them so, to the nearest, ties to even.
+    A graph compiled for bfloat16 rounds them in the same way: to nearest, ties to even.
     """
     for node in graph.get_ops():
         if node.get_type_name() != "MatMul":
@@ -226,9 +226,9 @@ def store_in_bfloat16(graph: ov.Model) -> None:
         weight = node.input_value(1).get_node()
         if weight.get_type_name() == "Constant" and weight.get_element_type() == ov.Type.f32:
             bits = weight.data.view(np.uint32)
-            rounded = ((bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000).view(np.float32)  # OpenVINO cuts bits off
+            rounded = ((bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000).view(np.float32)  # OpenVINO truncates
             read = ops.convert(ops.constant(rounded, ov.Type.bf16), np.float32)
-            read.get_rt_info()["decompression_0"] = True  # else it is converted, and stored, when compiled
+            read.get_rt_info()["decompression_0"] = True  # else compiling would convert it back and store it so
             node.input(1).replace_source_output(read.output(0))
 
 

@@ -19,9 +19,9 @@ __all__ = ["GraphCache", "processor"]
 
 CHECKSUM_BYTES = hashlib.sha256().digest_size
 UNUSED_SECONDS = 30 * 86_400
-"""Graphs of other weights, versions or processors that nobody used for so long are deleted."""
+"""Age after which unused graphs of other weights, versions or processors are deleted."""
 LEFTOVER_SECONDS = 3600
-"""Files half written that are so old are deleted: their process was killed."""
+"""Age after which partial files are deleted: their process was killed."""
 OUR_FOLDER = re.compile("[0-9a-f]{32}")
 SOURCES = (Path(__file__).resolve().parent, Path(__file__).resolve().parents[2] / "flow")
 """Folders whose modules determine the compiled networks."""
@@ -32,8 +32,8 @@ log = logging.getLogger(__name__)
 class GraphCache:
     """Graphs of one network, compiled by this version of OpenVINO for this processor.
 
-    A file appears whole or not at all, and is checked before it is used. Whatever goes wrong, a graph is compiled: a
-    folder that cannot be read or written costs time only, and a warning. Let nobody else write to the folder.
+    A file appears whole or not at all, and is checked before use. After any failure, a graph is compiled: an unreadable
+    or unwritable folder costs only time, and a warning. No other user should be able to write to the folder.
     """
 
     def __init__(self, folder: Path, weights: str) -> None:
@@ -48,9 +48,9 @@ class GraphCache:
                     part.unlink()
 
     def load(self, name: str) -> NDArray[np.uint8] | None:
-        """Map what was stored into memory; return None where there is nothing, or what is there is damaged."""
+        """Map a stored graph into memory; return None if it is missing or damaged."""
         try:
-            data = np.memmap(self._folder / name, np.uint8, mode="c")  # OpenVINO takes nothing that is read-only
+            data = np.memmap(self._folder / name, np.uint8, mode="c")  # OpenVINO refuses read-only memory
         except (OSError, ValueError):  # an empty file cannot be mapped
             return None
         blob = data[:-CHECKSUM_BYTES]
@@ -61,7 +61,7 @@ class GraphCache:
         return blob
 
     def store(self, name: str, blob: bytes) -> None:
-        """Keep a compiled graph, unless the folder cannot be written or the disk is full: then warn, once."""
+        """Store a compiled graph. If the folder is not writable or the disk is full, warn once."""
         try:
             self._write(name, blob)
         except OSError as error:
@@ -76,7 +76,7 @@ class GraphCache:
             with os.fdopen(handle, "wb") as file:
                 file.write(blob)
                 file.write(hashlib.sha256(blob).digest())
-            Path(part).chmod(0o644)  # an image's is written by root and read by others
+            Path(part).chmod(0o644)  # in an image, root writes it and others read it
             Path(part).replace(self._folder / name)
         except OSError:
             Path(part).unlink(missing_ok=True)

@@ -1,7 +1,7 @@
 """The network's passes as OpenVINO graphs, built from its arrays without torch.
 
-Each mirrors a function of `Cinn`, which defines in torch what it computes. Tests hold every graph against its
-definition. Whatever changes in `model.flow` changes here too.
+Each mirrors a function of `Cinn`, its definition in torch. Tests compare every graph with its definition. A change in
+`model.flow` needs the same change here.
 """
 
 import math
@@ -44,10 +44,10 @@ def features_graph(network: Layers, photos: int) -> ov.Model:
 
 
 def condition_graph(cinn: CinnArrays, photos: int) -> ov.Model:
-    """Mirror `Cinn.condition`, and add what else depends on the photo alone.
+    """Mirror `Cinn.condition`, and compute all else that depends on the photo alone.
 
-    Returns what the cells' condition says of the next cell and of those before, (B, 64, width) each, with the cells'
-    places; then the decoder's maps.
+    Returns the cells' condition for the next cell and for those before, (B, 64, width) each, with the cells' places
+    added; then the decoder's maps.
     """
     lightness = g.parameter("lightness", (photos, 1, LIGHTNESS_SIZE, LIGHTNESS_SIZE))
     features = _features(lightness, cinn.layers.network)
@@ -67,7 +67,7 @@ def step_graph(cinn: CinnArrays, distilled: bool, rows: int, dtype: Any) -> ov.M
     the scores of each place, (64,); keys and values of each block, (rows, heads, 64, head_width). Outputs: the
     mixture's parameters; query, key and value of every block, (blocks, rows, 3·width). The caller writes the latter
     into the caches, which are not copied here: scores of the cached and the new key are computed apart. dtype: of the
-    caches, and in which the graph is to be compiled.
+    caches and of the compiled graph.
     """
     config, decoder = cinn.config.coarsest, cinn.layers.distilled if distilled else cinn.layers.coarsest
     width, heads, blocks = config.width, config.heads, config.decoder_blocks
@@ -103,8 +103,8 @@ def step_graph(cinn: CinnArrays, distilled: bool, rows: int, dtype: Any) -> ov.M
 def mixtures_graph(cinn: CinnArrays, rows: int) -> ov.Model:
     """Mirror `AutoregressiveLevel.mixtures` in dispersed-dot order, up to the network's output (rows, 64, 6·K).
 
-    Inputs: the cells' a*b* in order, (rows, 64, 2); what the photo says of the next cell and of those before, row by
-    row, as `condition_graph` returns them.
+    Inputs: the cells' a*b* in order, (rows, 64, 2); the photo's condition for the next cell and for those before, row
+    by row, as `condition_graph` returns them.
     """
     config, level = cinn.config.coarsest, cinn.layers.coarsest
     width = config.width
@@ -228,7 +228,7 @@ def _maps(features: dict[str, Node], lightness: Node, config: DecoderConfig, dec
 
 
 def _refined(x: Node, i: int, config: DecoderConfig, decoder: Layers) -> Node:
-    """Mirror what the decoder does at its i-th size: residual blocks, and attention where there is some."""
+    """Mirror the decoder at its i-th size: residual blocks, and attention if any."""
     x = g.residual(x, decoder.blocks[i])
     if not config.attention[i]:
         return x
@@ -350,7 +350,7 @@ def _propagated_details(coarser: Node, logits: Node, recalled: list[Node]) -> No
 
 def _split_details(patches: Node) -> Node:
     """Mirror the details of `model.flow.haar.split`, of 2×2 patches: (B, 3·C, s, s) of (B, C·4, s, s)."""
-    details = HAAR_KERNELS[1:]  # of the mean, the first, nobody asks
+    details = HAAR_KERNELS[1:]  # without the first, the mean
     return g.conv_by_matrix(patches, _per_channel(details, g.shape(patches)[1] // 4))
 
 

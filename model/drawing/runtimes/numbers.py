@@ -1,4 +1,4 @@
-"""Numbers of a network that are needed beside its compiled graphs."""
+"""Numbers of a network that its compiled graphs do not hold."""
 
 import math
 from typing import NamedTuple
@@ -15,14 +15,14 @@ from model.flow.sizes import SIDE
 __all__ = ["ORDER", "Numbers"]
 
 ORDER = dispersed_order()
-"""(64,): which cell is drawn when"""
+"""(64,): the cells' order of drawing"""
 
 
 class Numbers(NamedTuple):
     """Numbers around a network's graphs; levels are coarse to fine."""
 
     parameters: NDArray[np.int64]
-    """(1,): how many the network has"""
+    """(1,): number of the network's parameters"""
     chroma_mean: NDArray[np.float32]
     """(2, 1, 1): mean of a*b*"""
     chroma_std: NDArray[np.float32]
@@ -30,11 +30,11 @@ class Numbers(NamedTuple):
     """(2, 1, 1): mean of the coarsest, standardized a*b*"""
     cells_std: NDArray[np.float32]
     log_scales: NDArray[np.float64]
-    """log-det of all that surrounds each level on the way to its latents; see `Cinn.constant`"""
+    """log-det of the fixed steps between a*b* and each level; see `Cinn.constant`"""
     start: NDArray[np.float32]
-    """(width,): what the coarsest level sees before the first cell"""
+    """(width,): the coarsest level's input before the first cell"""
     distilled_start: NDArray[np.float32]
-    """the same of the distilled decoder"""
+    """(width,): the distilled decoder's input before the first cell"""
 
     @classmethod
     def of(cls, cinn: CinnArrays) -> "Numbers":
@@ -53,7 +53,7 @@ class Numbers(NamedTuple):
         )
 
     def to_bytes(self) -> bytes:
-        """Return what `from_bytes` reads."""
+        """Serialize for `from_bytes`."""
         return bytes(save({name: np.ascontiguousarray(value) for name, value in self._asdict().items()}))
 
     @classmethod
@@ -65,7 +65,7 @@ class Numbers(NamedTuple):
             return None
 
     def standardize(self, chroma: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Bring a*b* to what the network's levels work on."""
+        """Standardize a*b* for the network's levels."""
         return (chroma - self.chroma_mean) / self.chroma_std
 
     def to_chroma(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -73,12 +73,12 @@ class Numbers(NamedTuple):
         return x * self.chroma_std + self.chroma_mean
 
     def cells_in_order(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Bring standardized coarsest a*b*, (N, 2, 8, 8), to what the coarsest level works on: (N, 64, 2) in order."""
+        """Convert standardized coarsest a*b*, (N, 2, 8, 8), to the coarsest level's input: (N, 64, 2) in order."""
         cells = ((x - self.cells_mean) / self.cells_std).reshape(len(x), 2, -1).transpose(0, 2, 1)
         return cells[:, ORDER]
 
     def from_rows(self, cells: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Undo `cells_in_order` of cells that are row by row."""
+        """Undo `cells_in_order` for cells in row-by-row order."""
         return cells.transpose(0, 2, 1).reshape(-1, 2, SIDE, SIDE) * self.cells_std + self.cells_mean
 
 

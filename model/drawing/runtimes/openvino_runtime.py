@@ -1,7 +1,7 @@
 """The network on CPUs, compiled by OpenVINO, in bfloat16 where the processor has it.
 
-Draws of the coarsest level, which take most time and decide no likelihood, may be in bfloat16. All that
-likelihoods are made of is in float32: the condition, the mixtures of the a*b* that were drawn, and the finer levels.
+Draws of the coarsest level, which take most time and do not enter likelihoods, may be in bfloat16. All parts of
+likelihoods are in float32: the condition, the mixtures of the drawn a*b*, and the finer levels.
 Terms of log-dets are added up in float64.
 """
 
@@ -30,16 +30,16 @@ from model.flow.sizes import CELLS
 __all__ = ["OpenvinoRuntime"]
 
 NUMBERS = "numbers"
-"""Name of what the cache holds beside graphs; see `Numbers`."""
+"""Name in the cache of the network's `Numbers`."""
 STEP = "step-"
-"""Names of graphs of the coarsest level's steps begin with it."""
+"""Prefix of the names of the coarsest level's step graphs."""
 
 
 class OpenvinoRuntime(Runtime):
-    """Runs the network in as many passes at once as there are threads, each by one thread; see `Runtime`.
+    """Runs one pass of the network on each thread; see `Runtime`.
 
-    A graph is compiled for the number of rows that it is first called with, and kept. Only what the cache lacks needs
-    the weights.
+    A graph is compiled for the number of rows of its first call, and kept. The weights are read only for graphs that
+    the cache lacks.
     """
 
     concatenate = staticmethod(np.concatenate)
@@ -51,7 +51,7 @@ class OpenvinoRuntime(Runtime):
         bfloat16: bool | None = None,
         cache: GraphCache | None = None,
     ) -> None:
-        """bfloat16: for draws; by default, where the processor multiplies matrices of it. cache: of this network."""
+        """bfloat16: whether for draws; default: if the processor multiplies its matrices. cache: of this network."""
         self._checkpoint = checkpoint
         self._threads = threads
         self._core = ov.Core()
@@ -64,7 +64,7 @@ class OpenvinoRuntime(Runtime):
         """one for each graph"""
         self._models: dict[str, Any] = {}
         self._mapped: list[Any] = []
-        """memory of graphs from the cache, which they go on reading"""
+        """memory of graphs from the cache, which they keep reading"""
         self._local = threading.local()
         self._comparing = threading.Lock()
         self._alike: dict[tuple[int, int], bool] = {}
@@ -83,7 +83,7 @@ class OpenvinoRuntime(Runtime):
         begin_drawing()
 
     def prepare_rest(self, draws: int, most_draws: int, samples: int) -> Iterator[None]:
-        """See `Runtime.prepare_rest`: the graph that encodes, and those of steps, which are tried for many draws."""
+        """See `Runtime.prepare_rest`: the encoding graph, and the step graphs, which are tested with many draws."""
         self._graph("encode", samples)
         yield
         more = draws
@@ -108,7 +108,7 @@ class OpenvinoRuntime(Runtime):
         return self.numbers.to_chroma(self.numbers.from_rows(cells))
 
     def draws_alike(self, rows: int, more: int) -> bool:
-        key = (rows, more)  # tried once, for made-up rows
+        key = (rows, more)  # tested once, with made-up rows
         with self._comparing:
             if key not in self._alike:
                 self._alike[key] = draw_alike(self._new_stepper(rows), self._new_stepper(more))
@@ -160,7 +160,7 @@ class OpenvinoRuntime(Runtime):
         return [output.data.copy() for output in request.output_tensors]
 
     def _request(self, graph: str, rows: int) -> Any:
-        """Return this thread's own request for a graph."""
+        """Return this thread's own inference request for a graph."""
         key = (graph, rows)
         requests = self._local.__dict__.setdefault("requests", {})
         if key not in requests:
@@ -168,7 +168,7 @@ class OpenvinoRuntime(Runtime):
         return requests[key]
 
     def _graph(self, graph: str, rows: int) -> Any:
-        """Return a graph in float32 for so many rows."""
+        """Return a graph in float32 for a number of rows."""
         build = getattr(graphs, f"{graph}_graph")
         return self._compiled(_graph_name(graph, rows), lambda: build(self._arrays, rows))
 
@@ -194,13 +194,13 @@ class OpenvinoRuntime(Runtime):
 
     @cached_property
     def _weights(self) -> CinnArrays:
-        return self._checkpoint.arrays  # a file's are decoded once
+        return self._checkpoint.arrays  # a file's arrays are decoded once
 
     @cached_property
     def _arrays(self) -> CinnArrays:
-        """The network's weights, for what the cache lacks."""
+        """The network's weights, for graphs that the cache lacks."""
         arrays = self._weights
-        # a clamp, such as that of ReLU6, would make a number of a weight that is none
+        # a clamp, such as in ReLU6, would hide a NaN
         if not arrays.layers.are_finite():
             raise NonFiniteError("the network has weights that are not finite numbers")
         return arrays
@@ -231,12 +231,12 @@ class OpenvinoRuntime(Runtime):
                 self._load(name)
 
     def _lock_of(self, name: str) -> threading.Lock:
-        """Return the lock of one graph: who compiles one keeps nobody from another."""
+        """Return the lock of one graph: compiling one does not block others."""
         with self._locking:
             return self._locks.setdefault(name, threading.Lock())
 
     def _load(self, name: str) -> bool:
-        """Load a graph, unless it is there, if the cache has it; say whether it is there now."""
+        """Load a graph from the cache unless loaded; say whether it is loaded now."""
         if name in self._models:
             return True
         blob = None if self._cache is None else self._cache.load(name)
@@ -244,7 +244,7 @@ class OpenvinoRuntime(Runtime):
             return False
         try:
             model = self._core.import_model(ov.Tensor(blob, shared_memory=True), "CPU", self._options(name))
-        except RuntimeError:  # whatever it holds, it is no graph
+        except RuntimeError:  # not a graph
             return False
         self._models[name] = model
         self._mapped.append(blob)
@@ -257,17 +257,17 @@ class OpenvinoRuntime(Runtime):
             "NUM_STREAMS": self._threads,
             "ENABLE_CPU_PINNING": False,
         }
-        # OpenVINO 2026.4 crashes where it fuses elementwise operations of a small step in float32; none gains by it
+        # OpenVINO 2026.4 crashes when it fuses elementwise operations of a small float32 step; fusing is not faster
         return options | ({"SNIPPETS_MODE": "DISABLE"} if name.startswith(STEP) else {})
 
 
 def _graph_name(graph: str, rows: int) -> str:
-    """Return what a graph in float32 is called in the cache."""
+    """Return the cache name of a float32 graph."""
     return f"{graph}-{rows}-f32"
 
 
 def _built(build: Callable[[], Any]) -> Any:
-    """Build a graph. Raises CheckpointError where shapes or numbers of layers are not those of the configuration."""
+    """Build a graph. Raises CheckpointError if shapes or numbers of layers do not fit the configuration."""
     try:
         return build()
     except (RuntimeError, ValueError) as error:  # OpenVINO's, or a zip's

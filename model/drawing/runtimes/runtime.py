@@ -16,12 +16,12 @@ Indices = NDArray[np.int64]
 
 
 class Condition(NamedTuple):
-    """All that depends on the photos alone, as one runtime computes it; another cannot read it."""
+    """The condition of photos, in one runtime's own form."""
 
     cells: tuple[Any, ...]
-    """(P, 64, …): what the coarsest level needs; in the runtime's own arrays"""
+    """(P, 64, …): the coarsest level's condition, in the runtime's own arrays"""
     maps: tuple[Any, ...]
-    """(P, width, S, S): the decoder's, coarse to fine"""
+    """(P, width, S, S): the decoder's maps, coarse to fine"""
 
     def split(self) -> "list[Condition]":
         """Return the condition of each photo."""
@@ -44,34 +44,34 @@ class Encoded(NamedTuple):
 
 
 class Runtime(ABC):
-    """Executes what `Cinn` defines. Every call of one method has the same number of rows; threads may call at once.
+    """Executes the network that `Cinn` defines. All calls of one method have the same number of rows. Thread-safe.
 
-    photo: (N,), which of the condition's photos each row is of. See `Cinn` for the other arguments.
+    photo: (N,), index of each row's photo in the condition. See `Cinn` for the other arguments.
     """
 
     numbers: Numbers
     """numbers of the network"""
     concatenate: Callable[[Any], Any]
-    """joins the runtime's arrays along the first axis"""
+    """concatenates the runtime's arrays along the first axis"""
 
-    def prepare(self, photos: int, draws: int, samples: int) -> None:  # noqa: B027 - all may be there
-        """Begin to load what the first photo needs, beside what the caller does next; rows of each kind of pass."""
+    def prepare(self, photos: int, draws: int, samples: int) -> None:  # noqa: B027 - nothing may be missing
+        """Begin to load in the background what the first photo needs. Arguments: rows of each kind of pass."""
 
     def prepare_rest(self, draws: int, most_draws: int, samples: int) -> Iterator[None]:
-        """Load or compile what later photos may need, a piece at each step. The caller may stop after any."""
+        """Load or compile what later photos may need, one piece per step. The caller may stop after any step."""
         return iter(())
 
-    def begin_thread(self) -> None:  # noqa: B027 - it may do so anyway
-        """Let a thread that will call compute by itself, for others compute beside it."""
+    def begin_thread(self) -> None:  # noqa: B027 - it may be the default
+        """Let a calling thread compute with one thread only, since other threads compute in parallel."""
 
-    def wait(self) -> None:  # noqa: B027 - calls may return when all is done
-        """Wait until the device has done all that it was given."""
+    def wait(self) -> None:  # noqa: B027 - calls may be synchronous
+        """Wait until the device has finished its work."""
 
-    def free_memory(self) -> None:  # noqa: B027 - all that is kept may be needed again
-        """Give back memory that is kept for later calls."""
+    def free_memory(self) -> None:  # noqa: B027 - there may be nothing to free
+        """Free memory that is kept for later calls."""
 
     def join(self, conditions: Sequence[Condition]) -> Condition:
-        """Return the condition of all photos of several."""
+        """Concatenate conditions."""
         if len(conditions) == 1:
             return conditions[0]
         return Condition(
@@ -80,7 +80,7 @@ class Runtime(ABC):
 
     @abstractmethod
     def condition(self, lightness: Floats) -> Condition:
-        """Compute the condition of (P, 1, 256, 256) L* in full precision, for likelihoods depend on it."""
+        """Compute the condition of (P, 1, 256, 256) L* in full precision, since likelihoods depend on it."""
 
     @abstractmethod
     def draw_coarsest(
@@ -89,12 +89,12 @@ class Runtime(ABC):
         """Decode the coarsest level: (N, 2, 8, 8) a*b*. given: NaN where a cell is to be drawn."""
 
     def draws_alike(self, rows: int, more: int) -> bool:
-        """Say whether `draw_coarsest` gives a row the same bits among so many rows as among a multiple of them."""
+        """Say whether `draw_coarsest` gives each row the same bits among this many rows as among a multiple."""
         return False
 
     @abstractmethod
     def add_details(self, condition: Condition, photo: Indices, coarsest: Floats, latents: Sequence[Floats]) -> Samples:
-        """Complete a*b* of the coarsest size."""
+        """Complete a*b* of the coarsest size with the finer levels."""
 
     @abstractmethod
     def encode(self, condition: Condition, photo: Indices, chroma: Floats) -> Encoded:

@@ -1,4 +1,4 @@
-"""The coarsest level's cells, one after another, on OpenVINO: caches in place, one compiled step for all rows."""
+"""Stepwise draws of the coarsest level's cells on OpenVINO: one compiled step for all rows, caches updated in place."""
 
 from collections.abc import Callable
 from functools import cached_property
@@ -23,7 +23,7 @@ class Stepper:
     """Draws of one thread at a time."""
 
     def __init__(self, numbers: Numbers, model: Callable[[str], Any]) -> None:
-        """model: returns the compiled `step_graph` of `level` or of `distilled`; asked when a draw first needs it."""
+        """model: returns the compiled `step_graph` of `level` or `distilled`; called when a draw first needs it."""
         self._numbers = numbers
         self._model = model
 
@@ -38,9 +38,9 @@ class Stepper:
     def draw(
         self, upcoming: Floats, past: Floats, photo: Indices, z: Floats, temperature: Floats, given: Floats
     ) -> Floats:
-        """Mirror `AutoregressiveLevel.draw`, but for the a*b*: (N, 64, 2), row by row, standardized for the level.
+        """Mirror `AutoregressiveLevel.draw`, but return (N, 64, 2) a*b*, row by row, standardized for the level.
 
-        upcoming, past: what `condition_graph` returns, (P, 64, width). photo: (N,), which of them each row takes.
+        upcoming, past: from `condition_graph`, (P, 64, width). photo: (N,), index of each row's photo.
         """
         order, known, latents, temperatures, share = _draw_order(self._numbers, z, temperature, given)
         kinds = (("level", share > 0), ("distilled", share < 1))
@@ -90,21 +90,21 @@ def _blend(own: Floats, distilled: Floats, share: Floats) -> Floats:
 
 
 def draw_alike(few: Stepper, many: Stepper) -> bool:
-    """Say whether each row's step is the same to the bit among many rows as among few. Neither may be in use."""
+    """Say whether each row's step is bit-identical among many rows and among few. Neither may be in use."""
     draws = np.random.default_rng(0)
     pairs = ((few.level, many.level), (few.distilled, many.distilled))
     return all(one.repeats(other, draws) for one, other in pairs)
 
 
 class _Stream:
-    """Mirrors `CellStream`: the compiled step with its inputs and outputs, memory that it reads and writes in place."""
+    """Mirrors `CellStream`: the compiled step, with inputs and outputs in memory that it reads and writes in place."""
 
     def __init__(self, start: Floats, model: Any) -> None:
         self._start = start
         rows, heads, _, head_width = model.input("keys0").shape
         width, blocks = heads * head_width, model.output(1).shape[0]
         dtype = model.input("keys0").element_type
-        as_numbers = np.uint16 if dtype == ov.Type.bf16 else np.float32  # numpy knows no bfloat16; these are only moved
+        as_numbers = np.uint16 if dtype == ov.Type.bf16 else np.float32  # numpy has no bfloat16; it only moves these
         self._request = model.create_infer_request()
         self._x, self._rest = np.zeros((rows, 2), np.float32), np.zeros((rows, width), np.float32)
         self._begun, self._mask = np.zeros((1, 1), np.float32), np.zeros(CELLS, np.float32)
@@ -121,18 +121,18 @@ class _Stream:
         self._request.set_output_tensor(1, ov.Tensor(made, made.shape, dtype))
 
     def begin(self, upcoming: Floats, past: Floats) -> None:
-        """Begin with (64, N, width), cell by cell, and an empty cache; `upcoming` is used up."""
+        """Begin with (64, N, width), cell by cell, and an empty cache. Overwrites `upcoming`."""
         upcoming[0] += self._start
         upcoming[1:] += past[:-1]
         self._rests = upcoming
         self._mask.fill(HIDDEN)
 
     def forget(self) -> None:
-        """Remove what is not finite, for hidden places are multiplied by 0."""
+        """Remove NaN and infinity, since hidden places are multiplied by 0."""
         self._caches.fill(0)
 
     def repeats(self, larger: "_Stream", draws: np.random.Generator) -> bool:
-        """Say whether this step's rows, in several calls, are those of a larger one, for made-up inputs."""
+        """Say whether several calls of this step give the rows of one call of a larger step, for made-up inputs."""
         for array in (larger._x, larger._rest):
             array[:] = draws.standard_normal(array.shape)
         for cache in larger._caches.reshape(-1, *larger._caches.shape[2:]):
@@ -153,7 +153,7 @@ class _Stream:
         return True
 
     def next(self, place: int, x: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Return the parameters of a cell's mixtures, given the last one's a*b*."""
+        """Return the parameters of a cell's mixtures, given the last cell's a*b*."""
         self._x[:], self._rest[:], self._begun[:] = x, self._rests[place], place > 0
         self._request.infer()
         self._caches[0, :, :, :, place], self._caches[1, :, :, :, place] = self._made[:, :, 1], self._made[:, :, 2]

@@ -1,4 +1,4 @@
-"""The network in torch, as it is defined."""
+"""The torch runtime: the network's own definition."""
 
 from collections.abc import Sequence
 
@@ -16,20 +16,20 @@ __all__ = ["TorchRuntime"]
 
 
 class TorchRuntime(Runtime):
-    """Runs the network on a device; see `Runtime`. Conditions stay there, all else comes and goes as numpy arrays."""
+    """Runs the network on a device; see `Runtime`. Conditions stay on it; all else is passed as numpy arrays."""
 
     concatenate = staticmethod(torch.cat)
 
     def __init__(self, cinn: Cinn, device: str = "cpu") -> None:
         if device == "cuda":
-            torch.backends.cudnn.allow_tf32 = False  # likelihoods are of float32; convolutions would keep 10 of 23 bits
-        # the same numbers in another order, which convolutions are faster in: see python -m benchmarks.speed.sampling
+            torch.backends.cudnn.allow_tf32 = False  # likelihoods need float32; TF32 keeps 10 of 23 bits
+        # another memory layout, in which convolutions are faster: see python -m benchmarks.speed.sampling
         self.cinn = cinn.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload] # torch forgets it
         self.numbers = Numbers.of(CinnArrays.of(cinn))
         self._device = device
 
     def begin_thread(self) -> None:
-        torch.set_num_threads(1)  # several threads of one operation would wait for each other, spinning
+        torch.set_num_threads(1)  # several threads of one operation would spin while they wait for each other
 
     def wait(self) -> None:
         if self._device == "cuda":
