@@ -1,4 +1,4 @@
-"""`python -m training`: train on your own photos, and join parts that were trained apart."""
+"""`python -m training`: train on your own photos, and join separately trained parts."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -20,13 +20,13 @@ from training.teacher import TRIES
 Part = Annotated[list[str] | None, typer.Option(help=f"Any of {', '.join(SHARES)}; repeatable; default: all.")]
 Name = Annotated[str, typer.Option(help="Name of the resulting weights, as the service shows it.")]
 Rate = Annotated[float, typer.Option(min=0, help="Highest rate of AdamW.")]
-Minutes = Annotated[float, typer.Option(min=0, help="Training time, without what is prepared for it.")]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of the photos' order and of all that is drawn.")]
+Minutes = Annotated[float, typer.Option(min=0, help="Training time, without preparation.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of the photos' order and of all random draws.")]
 Start = Annotated[Path, typer.Option(exists=True, help="Weights to go on from.")]
-RunFolder = Annotated[Path, typer.Option(help="Folder of all that the run keeps, and of the checkpoint.")]
+RunFolder = Annotated[Path, typer.Option(help="Folder of the run's state and of the checkpoint.")]
 Out = Annotated[Path, typer.Option(help="The checkpoint to write.")]
 NEW_RATES, TRAINED_RATES = (1e-3, 2e-3), (1e-4, 0.0)
-"""Highest rates of AdamW and Muon, from the start and for weights that were trained already"""
+"""Highest rates of AdamW and Muon for untrained weights, and for trained ones"""
 SCORED = LoopConfig(batch=32, matrix_learning_rate=0, hold=0.4, ema_decay=0.98, warmup_steps=20)
 THIN = LoopConfig(batch=16, matrix_learning_rate=0, clip=5.0, hold=0.4, ema_decay=0.997)
 END_TO_END = LoopConfig(batch=64, matrix_learning_rate=0, hold=0.5, ema_decay=0.998)
@@ -50,15 +50,15 @@ def run_command(
     own_draws: Annotated[
         bool,
         typer.Option(
-            "--own-draws", help="Teach the distilled decoder by the best of its own draws, once it draws well."
+            "--own-draws", help="Teach the distilled decoder by the best of its own draws, once these are good."
         ),
     ] = False,
     tries: Annotated[int, typer.Option(min=1, help="Draws of each photo, of which the best teach it.")] = TRIES,
-    keep: Annotated[int, typer.Option(min=1, help="How many of them do: the best, and others that differ.")] = 1,
+    keep: Annotated[int, typer.Option(min=1, help="Number of these that teach: the best, and others that differ.")] = 1,
     nearness: Annotated[
         float,
         typer.Option(
-            min=0, help="What looking different from the true colors costs a draw; 0.004 weighs as its reward does."
+            min=0, help="Cost of a draw that looks different from the true colors; 0.004 weighs as much as the reward."
         ),
     ] = 0.0,
     draw_temperature: Annotated[
@@ -127,7 +127,7 @@ def reward_command(
     name: Name = RunConfig.name,
     seed: Seed = 0,
 ) -> None:
-    """Train the reward model, which chooses among draws, on what people said of draws of the same photo."""
+    """Train the reward model, which chooses among draws, on people's ratings of draws of the same photo."""
     loop = LoopConfig(
         steps=steps, batch=16, learning_rate=learning_rate, hold=0.0, ema_decay=0.99, checkpoint_steps=150, seed=seed
     )
@@ -150,7 +150,7 @@ def scored_command(
     learning_rate: Rate = 4e-5,
     seed: Seed = 0,
 ) -> None:
-    """Teach the distilled decoder by how its own draws look beside the true colors, and by the reward model."""
+    """Teach the distilled decoder by comparing its own draws with the true colors, and by the reward model."""
     config = RunConfig(data, out, views=views, init=init, name=name, device=device, features=features)
     loop = replace(SCORED, minutes=minutes, learning_rate=learning_rate, seed=seed)
     _start(run_scored, ["scored"], resume, config, loop=loop)
@@ -170,7 +170,7 @@ def thin_command(
     learning_rate: Rate = 1.5e-3,
     seed: Seed = 0,
 ) -> None:
-    """Prune finer levels that are wider to the released widths, and teach them what the wide ones compute."""
+    """Prune wider finer levels to the released widths, and teach them what the wide ones compute."""
     config = RunConfig(data, out, views=views, init=init, name=name, device=device, features=features)
     loop = replace(THIN, minutes=minutes, learning_rate=learning_rate, seed=seed)
     _start(run_thin, ["thinned"], resume, config, details=CinnConfig().details, loop=loop)
@@ -188,7 +188,7 @@ def worn_command(
     learning_rate: Rate = 3e-4,
     seed: Seed = 0,
 ) -> None:
-    """Teach h to see faded, blurred, grainy and scratched photos as it sees good ones."""
+    """Teach h to see faded, blurred, grainy and scratched photos like good ones."""
     config = RunConfig(data, out, init=init, name=name, device=device)
     loop = replace(WORN, minutes=minutes, learning_rate=learning_rate, seed=seed)
     _start(run_worn, ["worn"], resume, config, loop=loop)
@@ -197,7 +197,7 @@ def worn_command(
 def _start(
     train: Callable[..., Path | None], states: Iterable[str], resume: bool, config: RunConfig, **given: object
 ) -> None:
-    """Train in a folder that holds none of these states, unless to go on from them; say where the weights are."""
+    """Train in a folder without these states, unless continuing from them; print the path of the weights."""
     refuse_used(config.out, states, resume)
     with errors_printed("train"):
         path = train(config, **given)
@@ -206,7 +206,7 @@ def _start(
 
 @app.command("join")
 def join_command(
-    part: Annotated[list[str], typer.Option(help="PART=WEIGHTS: which weights to take a part from; once per part.")],
+    part: Annotated[list[str], typer.Option(help="PART=WEIGHTS: weights to take a part from; once per part.")],
     out: Out,
     name: Annotated[str | None, typer.Option(help="Name of the weights, as the service shows it.")] = None,
     temperature: Annotated[float | None, typer.Option(help="The service's default temperature.")] = None,
@@ -215,7 +215,7 @@ def join_command(
         typer.Option(help="γ of each level, coarse to fine; in photos from 600 pixels, 0.84 at least."),
     ] = None,
 ) -> None:
-    """Put parts that were trained in runs of their own into one checkpoint.
+    """Put parts from separate runs into one checkpoint.
 
     The first part's weights supply every number that is not given.
     """
@@ -231,7 +231,7 @@ def join_command(
 def average_command(
     weights: Annotated[list[Path], typer.Argument(exists=True, help="Results of runs that started alike.")], out: Out
 ) -> None:
-    """Write the mean of several weights of one training."""
+    """Write the mean of several weights from one training."""
     with errors_printed():
         average(weights, out)
     print(f"weights: {out}")

@@ -1,4 +1,4 @@
-"""The mean of weights from several ends of one training, which often lies lower than each of them."""
+"""The mean of weights from several ends of one training, which often has a lower loss than each."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,10 +13,10 @@ __all__ = ["average"]
 
 
 def average(paths: Sequence[Path], out: Path) -> None:
-    """Write the mean of checkpoints that go back to the same weights; what is not a weight comes from the first.
+    """Write the mean of checkpoints that started from the same weights; all but weights comes from the first.
 
-    Raises InputError for none, or for networks of different configurations, or of different buffers, such as a*b*
-    scales: these do not go back to the same weights.
+    Raises InputError for no checkpoint, or for networks with different configurations or buffers, such as a*b* scales:
+    these did not start from the same weights.
     Source: Izmailov et al. 2018, Averaging Weights Leads to Wider Optima (arXiv 1803.05407).
     """
     checkpoints = [load_checkpoint(path) for path in paths]

@@ -28,8 +28,8 @@ HeldOutPhotos = Annotated[
     Path, typer.Option(exists=True, help="Photos to measure on: a tar or a folder; its folders are subsets.")
 ]
 Weights = Annotated[Path, typer.Option(help="Weights to measure.")]
-Init = Annotated[Path | None, typer.Option(exists=True, help="Weights to start from, or whose h to use.")]
-Features = Annotated[Path | None, typer.Option(help="Folder of the condition features; default: below OUT.")]
+Init = Annotated[Path | None, typer.Option(exists=True, help="Weights to start from, or to take h from.")]
+Features = Annotated[Path | None, typer.Option(help="Folder of the condition features; default: inside OUT.")]
 Views = Annotated[int, typer.Option(min=1, help="Views of each photo: one whole, the others random crops.")]
 Resume = Annotated[bool, typer.Option(help="Continue from the state in OUT.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
@@ -37,7 +37,7 @@ Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 
 @contextmanager
 def errors_printed(extra: str = "eval") -> Iterator[None]:
-    """Print what is wrong with arguments, weights, photos or the disk, or which extra is not installed; exit with 2."""
+    """Print errors of arguments, weights, photos or the disk, or the missing extra; exit with 2."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -47,16 +47,16 @@ def errors_printed(extra: str = "eval") -> Iterator[None]:
 
 
 def refuse_used(out: Path, states: Iterable[str], resume: bool) -> None:
-    """Exit with 2 if a folder holds the state of a run that is not to be continued."""
+    """Exit with 2 if a folder holds the state of a run, unless it is to be continued."""
     if not resume and any((out / f"{state}.pt").exists() for state in states):
         _refuse(f"{out} holds a run already; continue it with --resume, or choose another --out")
 
 
 def tell(path: Path | None, out: Path) -> None:
-    """Print where the weights are, or how a run that was stopped goes on."""
+    """Print the path of the weights, or how to continue a stopped run."""
     print(f"weights: {path}" if path else f"stopped; continue with --resume --out {out}")
 
 
 def _refuse(reason: str) -> None:
-    typer.echo(reason, err=True)  # as it is: rich would take brackets of a path for markup
+    typer.echo(reason, err=True)  # unformatted: rich would take brackets in a path for markup
     raise typer.Exit(2)

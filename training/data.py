@@ -1,4 +1,4 @@
-"""Photos for training: read from a folder or tar shards, cropped, turned into lightness and chroma."""
+"""Photos for training: read from a folder or tar shards, cropped, converted to lightness and chroma."""
 
 import io
 import tarfile
@@ -37,7 +37,7 @@ SUFFIXES = _HEIF | _JPEG | {".apng", ".avif", ".avifs", ".bmp", ".gif", ".png", 
 _SRGB = ImageCms.createProfile("sRGB")
 _INTENT, _FLAGS = ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.BLACKPOINTCOMPENSATION
 MIN_CHROMA = 4.0
-"""A photo whose mean chroma √(a*² + b*²) is below this teaches only gray, and is dropped."""
+"""Minimum mean chroma √(a*² + b*²): photos below it teach only gray, and are dropped."""
 MIN_CROP = 0.75
 """Smallest side of a random crop, as a share of the photo's."""
 
@@ -64,7 +64,7 @@ def read_photos(path: Path) -> Iterator[NDArray[np.uint8]]:
 
 
 def read_named_photos(path: Path) -> Iterator[tuple[str, NDArray[np.uint8]]]:
-    """Yield name and (H, W, 3) sRGB of each photo below a folder, or in a tar shard; unreadable ones are passed over.
+    """Yield name and (H, W, 3) sRGB of each photo below a folder, or in a tar shard; unreadable ones are skipped.
 
     A folder may itself hold tar shards. Raises NoPhotosError if nothing could be read, and for a broken tar.
     """
@@ -73,7 +73,7 @@ def read_named_photos(path: Path) -> Iterator[tuple[str, NDArray[np.uint8]]]:
         try:
             with Image.open(io.BytesIO(data)) as image:
                 upright = ImageOps.exif_transpose(image)
-            if upright.mode.startswith("I;16"):  # which `convert` would cut off at 255
+            if upright.mode.startswith("I;16"):  # `convert` would clip it at 255
                 upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
             photo = np.asarray(_to_srgb(upright))
         except Exception:  # noqa: S112 (decoders raise anything on a broken file, and one photo is no loss)
@@ -85,7 +85,7 @@ def read_named_photos(path: Path) -> Iterator[tuple[str, NDArray[np.uint8]]]:
 
 
 def _to_srgb(image: Image.Image) -> Image.Image:
-    """Convert an image to RGB in sRGB, from its ICC profile as the service does; a broken or unfit one is ignored."""
+    """Convert an image to RGB in sRGB, from its ICC profile as the service does; bad ones are ignored."""
     profile = image.info.get("icc_profile")
     if image.mode not in ("L", "RGB", "CMYK"):
         image = image.convert("RGB")
@@ -97,7 +97,7 @@ def _to_srgb(image: Image.Image) -> Image.Image:
 
 
 def photo_files(path: Path) -> list[Path]:
-    """Return the photos and tar shards of a data path: what is below a folder, in order, or the path itself."""
+    """Return the photos and tar shards of a data path: all below a folder, in order, or the path itself."""
     if not path.is_dir():
         return [path]
     return sorted(file for file in path.rglob("*") if (_is_photo(file) or is_tar(file)) and file.is_file())
@@ -118,7 +118,7 @@ def _read_files(path: Path) -> Iterator[tuple[str, bytes]]:
             continue
         try:
             data = file.read_bytes()
-        except OSError:  # it went meanwhile, or may not be read
+        except OSError:  # deleted meanwhile, or not readable
             continue
         yield file.name if file == path else file.relative_to(path).as_posix(), data
 
@@ -131,19 +131,19 @@ def _read_tar(path: Path) -> Iterator[tuple[str, bytes]]:
                 if extracted is not None:
                     yield member.name, extracted.read()
     except tarfile.TarError as error:
-        raise NoPhotosError(f"{path} is no whole tar: {error}") from error
+        raise NoPhotosError(f"{path} is not a complete tar: {error}") from error
 
 
 def is_near_gray(photo: NDArray[np.uint8]) -> bool:
-    """Whether a photo's mean chroma is below MIN_CHROMA. photo: (H, W, 3) sRGB."""
+    """Say whether a photo's mean chroma is below MIN_CHROMA. photo: (H, W, 3) sRGB."""
     _, a, b = _to_lab(photo[::4, ::4])
     return bool(np.hypot(a, b).mean() < MIN_CHROMA)
 
 
 def make_example(photo: NDArray[np.uint8], rng: np.random.Generator | None = None) -> Example:
-    """Turn a photo into network inputs: whole where rng is None, else randomly cropped and mirrored.
+    """Convert a photo to network inputs: whole if rng is None, else randomly cropped and mirrored.
 
-    photo: (H, W, 3) sRGB. A frame is left out, and sides are squeezed to a square, as when the service colorizes.
+    photo: (H, W, 3) sRGB. As in the service, frames are cut off and the sides are resized to a square.
     """
     photo = without_frame(photo)
     if rng is not None:

@@ -1,4 +1,4 @@
-"""Batches of condition features, lightness and chroma, from the folders that `training.features` wrote."""
+"""Batches of condition features, lightness and chroma, from folders written by `training.features`."""
 
 import json
 from abc import ABC, abstractmethod
@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 WORN = 0.2
-"""Share of the photos that are given to `wear`, which leaves a fifth of them as they are."""
+"""Share of the photos passed to `wear`, which leaves a fifth of them unchanged."""
 TYPES = {**dict.fromkeys(FEATURE_CHANNELS, np.int8), "lightness": np.uint8, "chroma": np.float16}
 
 
@@ -43,23 +43,23 @@ Pixels = NDArray[Any]
 
 
 def to_device(batch: Any, device: torch.device) -> Any:
-    """Move what a batch holds to a device: a tensor, a named tuple of some, or something else that can move itself."""
+    """Move a field of a batch to a device: a tensor, a named tuple of tensors, or an object with `to`."""
     if isinstance(batch, tuple):
         return type(batch)(*(to_device(part, device) for part in batch))
     return batch.to(device)
 
 
 def kept_back(share: float) -> slice:
-    """Return which examples are held out: spread evenly, for neighbors in a folder are often alike."""
+    """Return the held-out examples, evenly spread, because neighbors in a folder are often alike."""
     every = max(2, round(1 / share))
     return slice(every - 1, None, every)
 
 
 class Dataset(ABC, Generic[BatchT]):
-    """The examples of a training loop; each row of an array says where one is."""
+    """The examples of a training loop; each row of an array locates one."""
 
     def __init__(self, rows: NDArray[np.int64], kept: slice) -> None:
-        """kept: the examples held out to choose by; the last one, where the slice has none.
+        """kept: held-out examples, by which weights are chosen; the last example if the slice is empty.
 
         Raises NoPhotosError for too few examples.
         """
@@ -70,9 +70,9 @@ class Dataset(ABC, Generic[BatchT]):
             raise NoPhotosError(f"only {len(rows)} usable photos: too few to train on")
 
     def batches(self, size: int, rng: np.random.Generator, share: Share = Share(), skip: int = 0) -> Iterator[BatchT]:
-        """Yield shuffled batches without end, none shorter than the others, or a process's share of each.
+        """Yield endless shuffled batches of equal size, or a process's share of each.
 
-        skip: so many that a run has had before; those that follow are the ones that would have followed.
+        skip: number of batches that a run has already had; the next ones are as if it had not stopped.
         """
         while True:
             order = rng.permutation(len(self.train))
@@ -84,12 +84,12 @@ class Dataset(ABC, Generic[BatchT]):
                     yield self._read(rows[share.rows])
 
     def held_out_batches(self, size: int) -> Iterator[BatchT]:
-        """Yield the examples that are held out, in order."""
+        """Yield the held-out examples, in order."""
         for start in range(0, len(self.held_out), size):
             yield self._read(self.held_out[start : start + size])
 
     def _pick(self, rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-        """Draw what is random about examples."""
+        """Draw the random choices for examples."""
         return rows
 
     @abstractmethod
@@ -97,7 +97,7 @@ class Dataset(ABC, Generic[BatchT]):
 
 
 class Batch(NamedTuple):
-    """A batch of photos, by their features."""
+    """A batch of photos, as features."""
 
     features: ConditionFeatures
     lightness: Tensor
@@ -107,15 +107,15 @@ class Batch(NamedTuple):
 
 
 class ViewDataset(Dataset[BatchT]):
-    """Photos in one or more views each, of which a batch takes one at random.
+    """Photos in one or more views each; a batch takes one view at random.
 
     A row is (shard, view, photo). Held-out photos are seen in their first view.
     """
 
     def __init__(self, folders: Sequence[Sequence[Path]], held_out: float) -> None:
-        """folders: for each data path, its views. held_out: share of the photos kept back to choose by.
+        """folders: for each data path, its views. held_out: share of photos held out, by which weights are chosen.
 
-        Raises InputError for arrays that are not whole, NoPhotosError for too few photos.
+        Raises InputError for incomplete arrays, NoPhotosError for too few photos.
         """
         self.shards = [[_open(view) for view in views] for views in folders]
         rows = [(s, 0, i) for s, views in enumerate(self.shards) for i in range(len(views[0]["chroma"]))]
@@ -127,14 +127,14 @@ class ViewDataset(Dataset[BatchT]):
 
 
 class FeatureDataset(ViewDataset[Batch]):
-    """Photos by their features."""
+    """Photos as features."""
 
     def _read(self, rows: NDArray[np.int64]) -> Batch:
         return _batch([(self.shards[s][view], i) for s, view, i in rows])
 
 
 class PhotoBatch(NamedTuple):
-    """A batch of photos, by their lightness as h sees it."""
+    """A batch of photos, as the lightness that h sees."""
 
     lightness: Tensor
     """(B, 1, 256, 256), L* in [0, 100]"""
@@ -143,7 +143,7 @@ class PhotoBatch(NamedTuple):
 
 
 class PhotoDataset(ViewDataset[PhotoBatch]):
-    """Photos by their lightness, half of them mirrored and some of them worn; held-out ones as they are."""
+    """Photos as lightness, half of them mirrored and some of them worn; held-out ones unchanged."""
 
     def _pick(self, rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
         return np.column_stack((super()._pick(rows, rng), rng.integers(2**32, size=len(rows))))
@@ -154,7 +154,7 @@ class PhotoDataset(ViewDataset[PhotoBatch]):
         return PhotoBatch(torch.from_numpy(lightness)[:, None], torch.from_numpy(chroma).movedim(-1, 1))
 
     def _example(self, shard: int, view: int, photo: int, seed: int | None = None) -> tuple[Pixels, Pixels]:
-        """Return L* and a*b* of a photo; without a seed as they are."""
+        """Return L* and a*b* of a photo; unchanged without a seed."""
         arrays = self.shards[shard][view]
         lightness, chroma = (arrays[name][photo].astype(np.float32) for name in PhotoBatch._fields)
         lightness = lightness[..., 0] / 2.55
@@ -180,7 +180,7 @@ def read_features(folder: Path, size: int) -> Iterator[Batch]:
 
 
 def _batch(rows: Sequence[tuple[Mapping[str, NDArray[np.generic]], int]]) -> Batch:
-    """Read rows, each of a view."""
+    """Read rows, each a photo in one view."""
 
     def stack(name: str) -> Tensor:
         array = torch.from_numpy(np.stack([view[name][i] for view, i in rows]))
@@ -191,7 +191,7 @@ def _batch(rows: Sequence[tuple[Mapping[str, NDArray[np.generic]], int]]) -> Bat
 
 
 def _open(folder: Path) -> dict[str, NDArray[np.generic]]:
-    """Open a folder's arrays. Raises InputError where one is not whole."""
+    """Open a folder's arrays. Raises InputError if one is incomplete."""
     done = json.loads((folder / DONE).read_text())
     try:
         return {

@@ -1,4 +1,4 @@
-"""The best draws of every training photo, made once and kept on disk: what the distilled decoder learns from."""
+"""The best draws of every training photo, made once and kept on disk, from which the distilled decoder learns."""
 
 import hashlib
 import json
@@ -26,17 +26,17 @@ from training.teacher import DIVERSITY, TRIES, choose_best, draw_distilled, draw
 __all__ = ["MOST_HINTS", "DrawConfig", "DrawnBatch", "DrawnDataset", "build_draws", "choose_hints", "given_cells"]
 
 PHOTOS = 32
-"""Photos that are drawn at once."""
+"""Photos drawn at once."""
 HINTED = 0.2
-"""Share of the photos of which some cells are given, as hints do."""
+"""Share of the photos with some given cells, like those of hints."""
 SATURATION = 1.1
-"""How many times the true colors are strengthened before draws are compared with them: pale draws do not convince."""
+"""Factor by which true colors are strengthened for comparison with draws: pale draws do not convince."""
 MOST_HINTS = 8
-"""Most cells of a photo that training gives."""
+"""Maximum given cells of a photo in training."""
 
 
 class DrawnBatch(NamedTuple):
-    """A batch of photos, each with a draw that was kept."""
+    """A batch of photos, each with one of its kept draws."""
 
     photo: Tensor
     """(B, 64, width): see `AutoregressiveLevel.photo_condition`"""
@@ -47,13 +47,13 @@ class DrawnBatch(NamedTuple):
 
 
 class DrawnDataset(Dataset[DrawnBatch]):
-    """Photos with their best draws, of which a batch takes one at random; a row is (shard, photo, draw).
+    """Photos with their best draws; a batch takes one draw at random. A row is (shard, photo, draw).
 
     Held-out photos show their best draw.
     """
 
     def __init__(self, folders: Sequence[Path], held_out: float) -> None:
-        """folders: of `build_draws`. held_out: share of the photos kept back to choose by."""
+        """folders: from `build_draws`. held_out: share of photos held out, by which weights are chosen."""
         self._shards = [[np.load(folder / f"{name}.npy", "r") for name in DrawnBatch._fields] for folder in folders]
         rows = [(s, i, 0) for s, (photos, _, _) in enumerate(self._shards) for i in range(len(photos))]
         super().__init__(np.array(rows), kept_back(held_out))
@@ -70,31 +70,31 @@ class DrawnDataset(Dataset[DrawnBatch]):
 
 @dataclass(frozen=True)
 class DrawConfig:
-    """How the draws are made that the distilled decoder learns from."""
+    """Settings of the draws from which the distilled decoder learns."""
 
     own: bool = False
-    """draw as the service does, with the distilled decoder, in place of guided mixtures"""
+    """draw as the service does, with the distilled decoder, not from guided mixtures"""
     tries: int = TRIES
-    """draws of each photo, of which the best are kept"""
+    """draws of each photo, from which the best are kept"""
     keep: int = 1
-    """how many are kept: the best, and others that are good and differ from it"""
+    """number of kept draws: the best, and good ones that differ from it"""
     nearness: float = 0.0
-    """cost of a distance of 1 from the true colors, in features of the picture, beside the reward; see `Perception`"""
+    """cost in reward of a distance of 1 from the true colors, in features of the picture; see `Perception`"""
     temperature: float = DISTILLED_TEMPERATURE
-    """below 1; above 0.8 and below 0.4, own draws go over to those of level 8² itself"""
+    """temperature below 1; above 0.8 and below 0.4, own draws approach those of level 8² itself"""
 
 
 def build_draws(cinn: Cinn, features: Path, out: Path, config: DrawConfig, seed: int = 0) -> int:
-    """Draw each photo of a folder of features, and write the best draws; return how many photos there are.
+    """Draw each photo of a folder of features, and write the best draws; return the number of photos.
 
-    A finished folder of the same teacher and configuration is kept, any other begun anew.
+    Keeps a finished folder of the same teacher and configuration; starts any other again.
     """
     teacher = _digest(cinn, config)
     if (out / DONE).exists():
         done = json.loads((out / DONE).read_text())
         if done["teacher"] == teacher:
             return int(done["photos"])
-    shutil.rmtree(out, ignore_errors=True)  # of another teacher
+    shutil.rmtree(out, ignore_errors=True)  # from another teacher
     count = int(json.loads((features / DONE).read_text())["photos"])
     with begun_anew(out) as part, ExitStack() as stack:
         files = [stack.enter_context((part / f"{name}.npy").open("wb")) for name in DrawnBatch._fields]
@@ -109,7 +109,7 @@ def build_draws(cinn: Cinn, features: Path, out: Path, config: DrawConfig, seed:
 
 
 def _digest(cinn: Cinn, config: DrawConfig) -> str:
-    """Return what tells a teacher's weights and numbers from others."""
+    """Return an identifier of a teacher's weights and numbers."""
     parts = [cinn.coarsest, cinn.prior, cinn.reward, *([cinn.distilled] if config.own else [])]
     digest = hashlib.sha256(repr((config, DIVERSITY, SATURATION)).encode())
     for tensor in (value for part in parts for value in part.state_dict().values()):
@@ -119,7 +119,7 @@ def _digest(cinn: Cinn, config: DrawConfig) -> str:
 
 @torch.no_grad()
 def _draw(cinn: Cinn, features: Path, config: DrawConfig, seed: int) -> Iterator[tuple[NDArray[Any], ...]]:
-    """Yield the fields of a `DrawnBatch` as they are kept, of some photos at a time."""
+    """Yield the fields of a `DrawnBatch` as stored, for some photos at a time."""
     level, device = cinn.eval().coarsest, cinn.chroma_mean.device
     generator, rng = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
     perception = Perception().to(device) if config.nearness else None
@@ -139,7 +139,7 @@ def _draw(cinn: Cinn, features: Path, config: DrawConfig, seed: int) -> Iterator
 
 
 def _distances(perception: Perception, cinn: Cinn, batch: Batch, true: Tensor, cells: Tensor) -> Tensor:
-    """Return how far draws look from a photo's own colors, strengthened, (N,).
+    """Return the perceptual distance of draws from a photo's own colors, strengthened: (N,).
 
     true: (B, 2, 8, 8) level data. cells: (N, 64, 2) standardized, row by row: all draws of a photo, one after another.
     """
@@ -153,7 +153,7 @@ def _distances(perception: Perception, cinn: Cinn, batch: Batch, true: Tensor, c
 
 
 def choose_hints(rows: int, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Return which cells of each photo are given, (rows, 64)."""
+    """Draw the given cells of each photo, (rows, 64)."""
     given = np.zeros((rows, CELLS), bool)
     for row in given:
         if rng.random() < HINTED:
@@ -162,5 +162,5 @@ def choose_hints(rows: int, rng: np.random.Generator) -> NDArray[np.bool_]:
 
 
 def given_cells(true: Tensor, hinted: Tensor) -> Tensor:
-    """Return level data of the cells that are given, NaN elsewhere. true: (B, 2, 8, 8); hinted: (B, 64)."""
+    """Return level data of given cells, NaN elsewhere. true: (B, 2, 8, 8); hinted: (B, 64)."""
     return true.masked_fill(~hinted.view(-1, 1, SIDE, SIDE), torch.nan)

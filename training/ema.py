@@ -10,7 +10,7 @@ __all__ = ["Ema"]
 
 
 class Ema:
-    """Average of a module's parameters, whose decay warms up so that the first steps are soon forgotten."""
+    """Average of a module's parameters. Its decay warms up, so that it soon forgets the first steps."""
 
     def __init__(self, module: nn.Module, decay: float) -> None:
         self.module = module
@@ -19,7 +19,7 @@ class Ema:
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Take in the module's parameters after a step (counted from 1)."""
+        """Add the module's parameters after a step (counted from 1)."""
         decay = min(self.decay, (1 + step) / (10 + step))
         for name, p in self.module.named_parameters():
             self.values[name].lerp_(p, 1 - decay)

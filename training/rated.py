@@ -1,8 +1,8 @@
-"""Draws of the coarsest level that people have rated: what the reward model learns from.
+"""Draws of the coarsest level with people's ratings, from which the reward model learns.
 
 A folder holds `draws.npz` and `key.json`, as `python -m benchmarks.quality.candidates` writes them, and the ratings of
-its viewers: `ratings-1.csv` of the first, and so on. True photos among the pictures have no draw in the key; they show
-viewers what is real, and nobody learns from their ratings.
+its viewers: `ratings-1.csv` of the first, and so on. True photos among the pictures have no draw in the key; they
+show viewers what is real, and their ratings are not used.
 """
 
 import csv
@@ -26,10 +26,10 @@ __all__ = ["DRAWS_FILE", "KEY_FILE", "RatedBatch", "RatedDataset", "open_ratings
 
 DRAWS_FILE, KEY_FILE, RATINGS_FILE = "draws.npz", "key.json", "ratings-{}.csv"
 SIGNS = {"real": 1, "stain": -1, "score": 1}
-"""Columns of a ratings file that count, beside `number`; each is standardized over its viewer's draws.
+"""Columns of a ratings file that count, besides `number`; each is standardized over its viewer's draws.
 
-Some may be missing, others do not count: a rare sign, such as one tone over all of a picture, would move the few
-pictures that have it by more than all others.
+Some may be missing. Other columns do not count: a rare sign, such as one tone over the whole picture, would move the
+few pictures that have it by more than all other signs.
 """
 
 
@@ -43,14 +43,14 @@ class RatedBatch(NamedTuple):
     densities: Tensor
     """(B, K, 64, 2): see `RewardModel.forward`"""
     votes: Tensor
-    """(B, K): the mean of a draw's ratings, in standard deviations of their viewers'; NaN where nobody has rated"""
+    """(B, K): mean rating of a draw, in standard deviations of its viewers' ratings; NaN without ratings"""
 
 
 class RatedDataset(Dataset[RatedBatch]):
     """Photos with rated draws."""
 
     def __init__(self, folders: Sequence[Path], held_out: float) -> None:
-        """held_out: share of the photos kept back to choose by.
+        """held_out: share of photos held out, by which weights are chosen.
 
         Raises InputError for ratings that do not fit the key, NoPhotosError for too few photos with two rated draws.
         """
@@ -76,10 +76,10 @@ class RatedDataset(Dataset[RatedBatch]):
 
 
 def read_votes(folder: Path) -> NDArray[np.float64]:
-    """Return what the viewers of a folder say of each draw, (P, K), NaN where nobody has rated; see `RatedBatch`.
+    """Return a folder's ratings of each draw, (P, K), NaN without ratings; see `RatedBatch`.
 
-    Not every viewer needs to have rated. Raises InputError for numbers that the key does not have, or that
-    are given twice, and for values that are no finite numbers.
+    Viewers may have rated only some draws. Raises InputError for numbers that are missing from the key or given twice,
+    and for values that are not finite.
     """
     viewers: list[dict[str, tuple[int, int] | None]] = json.loads((folder / KEY_FILE).read_text())
     sums, counts = np.zeros((2, *np.load(folder / DRAWS_FILE)["cells"].shape[:2]))
@@ -102,12 +102,12 @@ def read_votes(folder: Path) -> NDArray[np.float64]:
 
 
 def open_ratings(path: Path) -> TextIO:
-    """Open a CSV as spreadsheets write it: with a byte order mark, and remarks in any encoding."""
+    """Open a CSV from a spreadsheet: with a byte order mark, and remarks in any encoding."""
     return path.open(newline="", encoding="utf-8-sig", errors="replace")
 
 
 def _read(path: Path) -> tuple[list[str], NDArray[np.float64]]:
-    """Read one viewer's ratings: the numbers, and (N, columns) values of which higher is better."""
+    """Read one viewer's ratings: the numbers, and (N, columns) values; higher is better."""
     with open_ratings(path) as file:
         rows = list(csv.DictReader(file))
     names = [name for name in SIGNS if rows and name in rows[0]]

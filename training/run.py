@@ -84,25 +84,25 @@ class RunConfig:
     views: int = 4
     """views of each photo: one whole, the others random crops"""
     held_out: float = 0.02
-    """share of the photos that is kept back to choose by"""
+    """share of photos held out, by which weights are chosen"""
     draws: DrawConfig = field(default_factory=DrawConfig)
-    """draws that the distilled decoder learns from"""
+    """draws from which the distilled decoder learns"""
     init: Path | None = None
     """weights to start from, in place of h's ImageNet weights and an untrained flow"""
     name: str = "my-colors-1"
     """name of the resulting weights, as the service shows it"""
     device: str = "cpu"
     features: Path | None = None
-    """folder of the condition features; None means below `out`"""
+    """folder of the condition features; None: inside `out`"""
 
 
 def run(config: RunConfig, model: CinnConfig | None = None, loop: LoopConfig | None = None) -> Path | None:
     """Train and write the checkpoint; return its path, or None if a signal ended the run early.
 
-    Features, draws and the state of every part lie below `config.out`; a run goes on from those that it finds.
-    Started by torchrun, its processes share features and batches, and the first writes what comes out.
-    Raises InputError for a part that the network does not have, without one that the folder has the state of, and where
-    `Checkpoint` does; NoPhotosError for data without photos.
+    Features, draws and the state of every part are stored in `config.out`; a run continues from existing ones.
+    Under torchrun, processes share features and batches, and the first writes the results.
+    Raises InputError for a part that the network lacks, for leaving out a part whose state is in the folder, and the
+    errors of `Checkpoint`; NoPhotosError for data without photos.
     """
     loop = loop or LoopConfig()
     with _begun(config, model) as (source, processes):
@@ -119,7 +119,7 @@ def run(config: RunConfig, model: CinnConfig | None = None, loop: LoopConfig | N
             # The other parts would be left with features that they have never seen; these see none.
             raise InputError("part", "coarsest or details alone to train together with h", parts)
         left_out = [part for part in SHARES if part not in parts and (config.out / f"{part}.pt").exists()]
-        if left_out:  # the result would hold them untrained
+        if left_out:  # else the result would hold them untrained
             raise InputError("part", f"{left_out}, too, which {config.out} has the state of, or a new folder", parts)
         _claim_run(config, cinn, processes)
         dataset = prepare(config, cinn, processes)
@@ -141,9 +141,9 @@ def run(config: RunConfig, model: CinnConfig | None = None, loop: LoopConfig | N
 def _begun(
     config: RunConfig, model: CinnConfig | None = None, wanted: str | None = None
 ) -> Iterator[tuple[Checkpoint, Processes]]:
-    """Yield the weights to begin with, on their device, and the processes that train together.
+    """Yield the initial weights, on their device, and the processes that train together.
 
-    wanted: what `init` should be, for the InputError without it; None where a run may begin anew, with this model.
+    wanted: description of the required `init`, for the InputError without it; None if a run may start untrained.
     """
     if wanted and config.init is None:
         raise InputError("init", wanted, None)
@@ -152,7 +152,7 @@ def _begun(
         if config.init:
             source = replace(load_checkpoint(config.init), name=config.name)
         else:
-            torch.manual_seed(0)  # else a run that goes on would have another reward model, and make its draws anew
+            torch.manual_seed(0)  # else a continued run would have another reward model, and make its draws again
             source = Checkpoint(Cinn(model), config.name, DEFAULT_TEMPERATURE, DEFAULT_EXPONENTS)
         source.cinn.to(device)
         yield source, processes
@@ -161,7 +161,7 @@ def _begun(
 def _distill(config: RunConfig, cinn: Cinn, loop: LoopConfig, processes: Processes, begun: bool) -> Trainer[DrawnBatch]:
     """Make draws that are not there yet, of whole photos, and return what trains on them.
 
-    begun: whether there is a state to go on from, which replaces any start.
+    begun: whether there is a state to continue from, which replaces any start.
     """
     views_of = _folders(config, _features(config))
     folders = [(views[0], config.out / "draws" / path.stem) for path, views in views_of]
@@ -176,9 +176,9 @@ def _distill(config: RunConfig, cinn: Cinn, loop: LoopConfig, processes: Process
 
 
 def run_end_to_end(config: RunConfig, loop: LoopConfig) -> Path | None:
-    """Train h with level 8² and the finer levels of weights that are there; see `run`.
+    """Train h with level 8² and the finer levels of existing weights; see `run`.
 
-    config: `parts`, `draws` and `features` have no say. Raises InputError without `init`, and for another run's folder.
+    config: `parts`, `draws` and `features` are ignored. Raises InputError without `init`, and for another run's folder.
     """
     with _begun(config, wanted="weights whose h is trained") as (source, processes):
         cinn = source.cinn.requires_grad_(True)
@@ -190,9 +190,9 @@ def run_end_to_end(config: RunConfig, loop: LoopConfig) -> Path | None:
 
 
 def run_reward(folders: Sequence[Path], init: Path, out: Path, name: str, loop: LoopConfig) -> Path | None:
-    """Train the reward model of weights that are there, and write them with it; see `run`.
+    """Train the reward model of existing weights, and write the weights with it; see `run`.
 
-    folders: see `RatedDataset`, whose errors it raises. Raises InputError, too, for another run's folder.
+    folders: see `RatedDataset`. Raises the errors of `RatedDataset`, and InputError for another run's folder.
     """
     with joined("cpu") as processes:
         source = replace(load_checkpoint(init), name=name)
@@ -204,11 +204,11 @@ def run_reward(folders: Sequence[Path], init: Path, out: Path, name: str, loop: 
 
 
 def run_scored(config: RunConfig, loop: LoopConfig) -> Path | None:
-    """Teach the distilled decoder of weights that are there by how its own draws look; see `run`.
+    """Teach the distilled decoder of existing weights by the look of its own draws; see `run`.
 
-    config: `parts` and `draws` have no say. Raises InputError without `init`, and for another run's folder.
+    config: `parts` and `draws` are ignored. Raises InputError without `init`, and for another run's folder.
     """
-    wanted = "weights with a distilled decoder and a reward model that were trained"
+    wanted = "weights with a trained distilled decoder and a trained reward model"
     with _begun(config, wanted=wanted) as (source, processes):
         _claim_run(config, source.cinn, processes)
         dataset = prepare(config, source.cinn, processes)
@@ -217,12 +217,12 @@ def run_scored(config: RunConfig, loop: LoopConfig) -> Path | None:
 
 
 def run_thin(config: RunConfig, details: Sequence[DetailConfig], loop: LoopConfig) -> Path | None:
-    """Make the finer levels of weights that are there thinner, and teach them what they were; see `run`.
+    """Thin the finer levels of existing weights, and teach them what the wide ones compute; see `run`.
 
-    config: `parts` and `draws` have no say; `init` has the wide levels. details: see `thin`. Raises InputError without
-    `init`, for another run's folder, and where `thin` does.
+    config: `parts` and `draws` are ignored; `init` has the wide levels. details: see `thin`. Raises InputError without
+    `init`, for another run's folder, and the errors of `thin`.
     """
-    with _begun(config, wanted="weights whose finer levels shall be thinner") as (source, processes):
+    with _begun(config, wanted="weights with finer levels to thin") as (source, processes):
         wide = source.cinn
         cinn = thin(wide, details).requires_grad_(True).to(wide.chroma_mean.device)
         _claim_run(config, cinn, processes)
@@ -232,12 +232,12 @@ def run_thin(config: RunConfig, details: Sequence[DetailConfig], loop: LoopConfi
 
 
 def run_worn(config: RunConfig, loop: LoopConfig) -> Path | None:
-    """Teach h to see worn photos as it sees others, and write the weights with it; see `run`.
+    """Teach h to see worn photos like others, and write the weights with it; see `run`.
 
-    config: only `data`, `out`, `held_out`, `init`, `name` and `device` count. Raises InputError without `init`, and for
-    another run's folder.
+    config: only `data`, `out`, `held_out`, `init`, `name` and `device` are used. Raises InputError without `init`, and
+    for another run's folder.
     """
-    with _begun(config, wanted="weights whose h shall see through wear") as (source, processes):
+    with _begun(config, wanted="weights with an h to train on wear") as (source, processes):
         _claim_run(config, source.cinn, processes)
         folders = [(path, config.out / "lightness" / path.stem) for path in _shards(config)]
         for path, folder in processes.divide(folders):
@@ -248,12 +248,12 @@ def run_worn(config: RunConfig, loop: LoopConfig) -> Path | None:
 
 
 def _train(trainer: Trainer[Any], state: Path, result: Checkpoint) -> Path | None:
-    """Train what the result holds, and write it beside the state; return its path, or None for a signal."""
+    """Train the parts of the result, and write it next to the state; return its path, or None after a signal."""
     return _write(result, state.parent, trainer.processes) if trainer.train(state) else None
 
 
 def _write(result: Checkpoint, out: Path, processes: Processes) -> Path:
-    """Write the weights that a run leads to: the first process does. Return their path."""
+    """Write a run's weights, in the first process; return their path."""
     path = out / WEIGHTS_FILE
     if processes.first:
         save_checkpoint(result, path)
@@ -267,10 +267,10 @@ def join(
     temperature: float | None = None,
     exponents: Sequence[float] = (),
 ) -> None:
-    """Put parts of several checkpoints into one; what is no part, and what is not given, comes from the first.
+    """Put parts of several checkpoints into one; all else, unless given, comes from the first.
 
-    parts: for each of `SHARES`, the checkpoint to take that part from. temperature: the one to recommend. exponents: γ
-    of each level, coarse to fine. Raises InputError if a part or an exponent is missing, and where `Checkpoint` does.
+    parts: for each of `SHARES`, the checkpoint to take that part from. temperature: the recommended one. exponents: γ of
+    each level, coarse to fine. Raises InputError if a part or an exponent is missing, and the errors of `Checkpoint`.
     """
     if set(parts) != set(SHARES):
         raise InputError("part", f"one checkpoint for each of {list(SHARES)}", sorted(parts))
@@ -291,7 +291,7 @@ def join(
 
 
 def _shares_surroundings(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
-    """Whether everything but the parts and the reward model is the same, and the scales that level and prior share."""
+    """Say whether all but the parts and the reward model is equal, and so are scales shared by level and prior."""
     parts = ("reward.", *(prefix for prefixes in MODULES.values() for prefix in prefixes))
     scales = ("coarsest.mean", "coarsest.std")
     return all(torch.equal(t, other[name]) for name, t in one.items() if name in scales or not name.startswith(parts))
@@ -303,9 +303,9 @@ def _claim_run(config: RunConfig, cinn: Cinn, processes: Processes) -> None:
 
 
 def _claim(processes: Processes, file: Path, option: str, belongs: Mapping[str, str]) -> None:
-    """Write down what a folder belongs to, so that what it holds is not reused for anything else.
+    """Record in a folder what it belongs to, so that its contents are not reused for anything else.
 
-    The first process does. Raises InputError, which names the option, if it belongs to something else.
+    Only the first process writes. Raises InputError, which names the option, if it belongs to something else.
     """
     if not processes.first:
         return
@@ -313,15 +313,15 @@ def _claim(processes: Processes, file: Path, option: str, belongs: Mapping[str, 
     if known and known != told:
         begun = "a new folder, or the data, weights and draws that this one was begun with"
         raise InputError(option, begun, str(file.parent))
-    if not known:  # or empty, where the disk was full
+    if not known:  # missing, or empty after a full disk
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(told)
 
 
 def origin(config: RunConfig) -> dict[str, str]:
-    """Return what tells the photos and the weights that a run starts from, from others.
+    """Return an identifier of a run's photos and initial weights.
 
-    Raises NoPhotosError for data without photos: no folder shall belong to a path that was named by mistake.
+    Raises NoPhotosError for data without photos, so that no folder belongs to a mistyped path.
     """
     next(read_photos(config.data))
     files = [(file.relative_to(config.data).as_posix(), file.stat().st_size) for file in photo_files(config.data)]
@@ -336,9 +336,9 @@ def _digest(data: bytes) -> str:
 
 
 def prepare(config: RunConfig, cinn: Cinn, processes: Processes | None = None) -> FeatureDataset:
-    """Compute condition features that are not there yet and, for a new cINN, the scales that depend on the data.
+    """Compute missing condition features and, for a new cINN, the scales that depend on the data.
 
-    Raises InputError for a folder that has the features of other photos or of another h.
+    Raises InputError for a folder with features of other photos or of another h.
     """
     processes = processes or Processes()
     if not config.init:
@@ -364,7 +364,7 @@ def _features(config: RunConfig) -> Path:
 def _build_views(
     config: RunConfig, out: Path, what: str, build: Callable[..., int], processes: Processes
 ) -> list[list[Path]]:
-    """Build views that are not there yet, and return the folders of each path's; see `build_features`."""
+    """Build missing views, and return the folders of each path's views; see `build_features`."""
     paths, folders = (list(each) for each in zip(*_folders(config, out), strict=True))
     work = [(view, i) for view in range(config.views) for i in range(len(paths))]
     for view, i in processes.divide(work):

@@ -1,4 +1,4 @@
-"""Means and scales of the training photos, set before the first step."""
+"""Means and scales of the training photos, set before the first step of training."""
 
 import numpy as np
 import torch
@@ -13,13 +13,13 @@ __all__ = ["draw_chroma", "standardize"]
 BATCH = 64
 PHOTOS = 4096
 DETAIL_SCALE = 0.8
-"""Rough share of the details that is left after color propagation; the level's first layer learns the rest."""
+"""Approximate share of the details left after color propagation; the level's first layer learns the exact scale."""
 
 
 def standardize(cinn: Cinn, dataset: FeatureDataset) -> None:
     """Set the mean and standard deviation of a* and b*, then each level's mean and scale.
 
-    Details keep a mean of 0: what z = 0 decodes to is learned.
+    Details keep a mean of 0: training learns the details for z = 0.
     """
     chroma = draw_chroma(dataset).to(cinn.chroma_mean.device)
     cinn.chroma_mean.copy_(chroma.mean((0, 2, 3))[:, None, None])

@@ -1,8 +1,8 @@
 """The teacher of the distilled decoder: draws of the coarsest level, guided by the prior, chosen by the reward model.
 
-Guided mixtures follow the photo more than the level's own do, and what people find convincing is drawn several times
-and chosen. Both cost too much for every photo that is colored; so a decoder learns to do as well in one draw. Once it
-does, the best of several draws of its own teach it more.
+Guided mixtures follow the photo more than the level's own, and of several draws the most convincing is chosen. Both
+cost too much for every photo in service, so a decoder learns to do as well in one draw. Once it does, it learns more
+from the best of several draws of its own.
 """
 
 import torch
@@ -17,25 +17,25 @@ from model.flow.sizes import CELLS
 __all__ = ["DIVERSITY", "GUIDANCE", "TRIES", "choose_best", "densities_of", "draw_distilled", "draw_guided", "guided"]
 
 DIVERSITY = 0.015
-"""Reward, in standard deviations of ratings, that 1 ΔE of distance from the draws chosen before counts as.
+"""Reward, in standard deviations of ratings, for 1 ΔE of distance from the draws already chosen.
 
-So chosen, several draws of a photo differ as much as those that nobody chose; the best are alike.
+With it, chosen draws of a photo differ as much as unselected ones; the best alone are alike.
 """
 TRIES = 8
-"""Draws of which the best is taken, if no other number is asked for: more are hardly better to viewers' eyes."""
+"""Default number of draws from which the best is taken: to viewers, more are hardly better."""
 GUIDANCE = 4.5
-"""At temperature T < 1, guidance is so many times T·(1 − T): none for heaviest components and the model's own draws.
+"""Factor of T·(1 − T) in guidance at temperature T < 1: none for heaviest components and the model's own draws.
 
-Without it, cold draws are gray: near gray, colors of many photos lie close together, so that the heaviest component is
-often there. The prior, which does not see the photo, has this habit too; what it also says counts less. Viewers who
-chose between two versions of a photo took the guided one for true more often.
+Without guidance, cold draws are gray: colors of many photos lie close together near gray, so the heaviest component is
+often there. The prior, which does not see the photo, has the same tendency, so components that it shares count less.
+Viewers who compared two versions of a photo found the guided one real more often.
 """
 GUIDANCE_LIMIT = 6.0
-"""Largest log-ratio of two densities that counts in guidance: beyond it, a component is certain or dropped."""
+"""Maximum log-ratio of two densities in guidance: beyond it, a component is certain or dropped."""
 
 
 def guided(mixture: Mixture, prior: Mixture, guidance: float) -> Mixture:
-    """Return mixtures with more weight on what they say and the prior, which sees less, does not.
+    """Return mixtures with more weight on components that the prior, which sees less, finds unlikely.
 
     A component's weight is multiplied by (p(μ) / q(μ))^w: p is its own mixture's density, q the prior's, both at the
     component's mean μ, w the guidance. Means and scales stay.
@@ -51,10 +51,10 @@ def guided(mixture: Mixture, prior: Mixture, guidance: float) -> Mixture:
 def draw_guided(
     cinn: Cinn, photo: Tensor, temperature: float, generator: torch.Generator, given: Tensor | None = None
 ) -> Tensor:
-    """Draw cells one after another, of guided mixtures at a temperature below 1: (N, 64, 2) standardized, row by row.
+    """Draw cells one by one from guided mixtures at a temperature below 1: (N, 64, 2) standardized, row by row.
 
-    photo: (N, 64, width), of the coarsest level's `photo_condition`. given: (N, 2, 8, 8) level data of the cells that
-    are given, NaN elsewhere; these come first.
+    photo: (N, 64, width), from the coarsest level's `photo_condition`. given: (N, 2, 8, 8) level data of given cells,
+    NaN elsewhere; these come first.
     """
     level = cinn.coarsest
     order, known = level.known_first(given, len(photo))
@@ -84,7 +84,7 @@ def draw_distilled(
 
 
 def densities_of(cinn: Cinn, photo: Tensor, cells: Tensor, given: Tensor | None = None) -> Tensor:
-    """Return nats of each cell by the level and by the prior, given those drawn before it: (N, 64, 2), row by row.
+    """Return each cell's nats by the level and by the prior, given earlier cells: (N, 64, 2), row by row.
 
     cells: (N, 64, 2), row by row. See `draw_guided` for the others.
     """
@@ -109,11 +109,11 @@ def choose_best(
     """Return the cells of each photo's best draws by the reward model: (N / tries · keep, 64, 2).
 
     The first has the highest reward. Each further one has the highest sum of its reward and DIVERSITY times its mean
-    distance from those that are chosen: the color difference, averaged over cells.
+    distance from those already chosen: the color difference, averaged over cells.
     Source: Carbonell and Goldstein 1998, The Use of MMR, Diversity-Based Reranking.
 
     photo: (N, 64, width); cells: (N, 64, 2), row by row: all draws of a photo, one after another. keep: at most tries.
-    costs: (N,), taken from the rewards.
+    costs: (N,), subtracted from the rewards.
     """
     rewards = cinn.reward(photo, cells, densities_of(cinn, photo, cells, given))
     rewards = (rewards if costs is None else rewards - costs).view(-1, tries)

@@ -1,4 +1,4 @@
-"""Channel pruning: finer levels with fewer channels inside their blocks, those with the largest weights."""
+"""Channel pruning of finer levels: their blocks keep the channels with the largest weights."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -18,13 +18,13 @@ __all__ = ["strongest_shares", "thin"]
 
 @torch.no_grad()
 def thin(cinn: Cinn, details: Sequence[DetailConfig]) -> Cinn:
-    """Return a copy of a network whose finer levels have the `joint_width` and `width` of these configurations.
+    """Return a copy of a network with finer levels of the `joint_width` and `width` of these configurations.
 
-    A hidden channel stays if the norm of the weights that lead to it times that of the weights from it is among the
-    largest. What the levels computed is lost in part; `ThinnedObjective` teaches it to them. Raises InputError where
-    anything else than these widths differs, where one is larger, and where none is smaller.
-    Source: Li et al. 2017, Pruning Filters for Efficient ConvNets (arXiv 1608.08710); they take the weights that lead
-    to a channel alone.
+    Keeps the hidden channels with the largest product of two norms: of the weights into and out of the channel. The
+    levels lose part of their function; `ThinnedObjective` teaches it again. Raises InputError if anything but these
+    widths differs, if one is larger, or if none is smaller.
+    Source: Li et al. 2017, Pruning Filters for Efficient ConvNets (arXiv 1608.08710), who use only the weights into a
+    channel.
     """
     _check(cinn.config.details, details)
     thinner = Cinn(replace(cinn.config, details=tuple(details)))
@@ -51,7 +51,7 @@ def _widths(config: DetailConfig) -> tuple[int, int]:
 
 
 def strongest_shares(wide: DetailLevel, width: int) -> Tensor:
-    """Return which of a level's shares stay, (blocks·width,), if each coupling's subnet keeps so many channels."""
+    """Return the kept shares of a level, (blocks·width,), if each coupling's subnet keeps this many channels."""
     weights = wide.shares.weight.chunk(wide.config.blocks)
     found = []
     for i, (subnet, share) in enumerate(zip(wide.subnets, weights, strict=True)):
@@ -86,7 +86,7 @@ def _strongest(into: Tensor, out_of: Tensor, count: int) -> Tensor:
 
 
 def _copy(layer: nn.Conv2d, other: nn.Conv2d, outputs: Tensor | None = None, inputs: Tensor | None = None) -> None:
-    """Fill a layer with those channels of another that are named; None: all."""
+    """Fill a layer with the named channels of another; None: all."""
     kept = other.state_dict()
     weight, bias = (kept[name] if outputs is None else kept[name][outputs] for name in ("weight", "bias"))
     layer.load_state_dict({"weight": weight if inputs is None else weight[:, inputs], "bias": bias})

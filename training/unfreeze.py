@@ -1,6 +1,6 @@
-"""Late training of the condition network h, together with the levels that it feeds, or of all its stages.
+"""Training of the condition network h, of its late stages or all, together with the levels that it feeds.
 
-In late training, the stages up to 32×32 stay as they are, so the stored features of that size serve as input. The later
+In late training, the stages up to 32×32 stay fixed, so the stored features of that size serve as input. The later
 stages learn which features of a gray photo tell colors apart.
 """
 
@@ -21,7 +21,7 @@ class FixedDepthwise(nn.Module):
     """A depthwise convolution with "SAME" padding whose kernels are not trained.
 
     Its gradient for the input is computed as a convolution with the flipped kernels: torch has no fast backward for
-    5×5 depthwise convolutions on a CPU, and without this 88 photos a second became 22.
+    5×5 depthwise convolutions on a CPU. With it, 88 photos per second are trained; without it, 22.
     """
 
     def __init__(self, conv: nn.Conv2d) -> None:
@@ -67,10 +67,10 @@ class _Depthwise(torch.autograd.Function):
 
 
 def unfreeze(network: ConditionNetwork, first: int = EARLY_STAGES) -> list[nn.Parameter]:
-    """Make the stages of h from the first on trainable, but for their depthwise kernels; return their parameters.
+    """Make h's stages trainable from `first` on, except depthwise kernels; return their parameters.
 
-    The stem goes with stage 0. Names of parameters stay, so that the network's state still fits a ConditionNetwork.
-    All lie with channels last, with which a CPU trains fastest.
+    The stem belongs to stage 0. Parameter names stay, so that the network's state still fits a ConditionNetwork.
+    All are in channels-last format, with which a CPU trains fastest.
     """
     network.requires_grad_(False)
     network.stem.requires_grad_(first == 0)
@@ -84,7 +84,7 @@ def unfreeze(network: ConditionNetwork, first: int = EARLY_STAGES) -> list[nn.Pa
 
 
 def refine(network: ConditionNetwork, stored: ConditionFeatures) -> ConditionFeatures:
-    """Compute the late stages anew from stored features of 32×32."""
+    """Compute the late stages from stored features of 32×32."""
     mean, std = network.scales("at_32")
     x = (stored.at_32 * std + mean).contiguous(memory_format=torch.channels_last)
     with mixed_precision(x.device):

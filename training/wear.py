@@ -1,4 +1,4 @@
-"""Wear: what age, cheap cameras and scanners do to a photo's lightness, drawn at random."""
+"""Wear: random effects of age, cheap cameras and scanners on a photo's lightness."""
 
 from typing import Any
 
@@ -10,18 +10,18 @@ __all__ = ["wear"]
 
 Lightness = NDArray[np.float32]
 Pixels = NDArray[Any]
-"""(H, W), some kind of floats"""
+"""(H, W), floats of any precision"""
 
 UNWORN = 0.2
-"""Share of the photos that stay as they are."""
+"""Share of the photos that stay unchanged."""
 OFTEN, SELDOM = 0.5, 0.25
-"""How often a kind of wear is there."""
+"""Probability of each kind of wear."""
 
 
 def wear(lightness: Lightness, rng: np.random.Generator) -> Lightness:
     """Return a worn copy of (H, W) L*: blurred, darker in the corners, of other contrast, stained, grainy or scratched.
 
-    Each kind of wear is there at random, and now and then none is. Sizes are those of photos of some 200 pixels a side.
+    Each kind of wear occurs at random; sometimes none does. Sizes are for photos of about 200 pixels per side.
     """
     if rng.random() < UNWORN:
         return lightness
@@ -61,7 +61,7 @@ def _clouds(shape: tuple[int, ...], rng: np.random.Generator) -> Pixels:
 def _grain(shape: tuple[int, ...], rng: np.random.Generator) -> Pixels:
     grain: Pixels = rng.standard_normal(shape).astype(np.float32)
     size = rng.uniform(0, 1)
-    if size > 0.3:  # else each pixel has a grain of its own
+    if size > 0.3:  # else each pixel has its own grain
         grain = cv2.GaussianBlur(grain, (0, 0), size)
     return np.asarray(grain / grain.std() * rng.uniform(0.07, 0.32) ** 2)
 

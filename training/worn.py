@@ -1,4 +1,4 @@
-"""Pairs of a photo's lightness, worn and as it was: what h learns from to see through wear."""
+"""Pairs of a photo's lightness, worn and original, from which h learns to see through wear."""
 
 import json
 from collections.abc import Sequence
@@ -24,24 +24,24 @@ Pixels = NDArray[Any]
 """(H, W) of float32"""
 
 FRAMED = 0.25
-"""Share of the photos that have a frame, as prints and scans do."""
+"""Share of the photos that get a frame, like prints and scans."""
 
 
 class WornBatch(NamedTuple):
-    """A batch of photos, by their lightness alone, L* in [0, 100]; each is (B, 1, 256, 256)."""
+    """A batch of photos as lightness, L* in [0, 100]; each field is (B, 1, 256, 256)."""
 
     worn: Tensor
     whole: Tensor
-    """without wear; where a frame is, the photo goes on as in a mirror"""
+    """without wear; mirrored into the area of a frame"""
     shown: Tensor
     """1 for the photo, 0 for a frame"""
 
 
 class WornDataset(Dataset[WornBatch]):
-    """Photos with wear that is drawn anew for each batch; a row is (shard, photo, seed of the wear)."""
+    """Photos with new wear for each batch; a row is (shard, photo, seed of the wear)."""
 
     def __init__(self, folders: Sequence[Path], held_out: float) -> None:
-        """folders: of `build_lightness`. held_out: share of the photos kept back to choose by."""
+        """folders: from `build_lightness`. held_out: share of photos held out, by which weights are chosen."""
         self.shards = [
             np.memmap(folder / "lightness.raw", np.uint8, "r").reshape(-1, SHARPEST, SHARPEST) for folder in folders
         ]
@@ -74,9 +74,9 @@ class WornDataset(Dataset[WornBatch]):
 
 
 def build_lightness(path: Path, out: Path) -> int:
-    """Write the lightness of each photo of a data path, as sharp as the network sees it; return how many there are.
+    """Write the lightness of each photo of a data path, as sharp as the network sees it; return their number.
 
-    A finished folder is kept, an unfinished one begun anew. Raises NoPhotosError if no photo can be read.
+    Keeps a finished folder and starts an unfinished one again. Raises NoPhotosError if no photo can be read.
     """
     if (out / DONE).exists():
         return int(json.loads((out / DONE).read_text())["photos"])

@@ -18,7 +18,7 @@ __all__ = ["CoarsestObjective", "PriorObjective"]
 NOISE = 0.02
 """Standard deviation of the noise on a*b* at 8×8, in standardized a*b* at 64×64."""
 HINTED = 0.3
-"""Share of the photos whose order begins with random cells, as hints do."""
+"""Share of the photos whose order begins with random cells, as with hints."""
 
 
 class CoarsestObjective(Objective[Batch]):
@@ -43,7 +43,7 @@ class CoarsestObjective(Objective[Batch]):
         return self._bits(batch, self.cinn.pyramid(batch.chroma)[0], None)[:, None]
 
     def matrices(self) -> list[nn.Parameter]:
-        """Return the linear layers' weights, but for the mixtures'."""
+        """Return the linear layers' weights, except those of mixtures."""
         return [weight for weight in matrices_of(self.decoder) if weight is not self.decoder.output.weight]
 
     def _bits(self, batch: Batch, data: Tensor, orders: Tensor | None) -> Tensor:
@@ -71,7 +71,7 @@ class CoarsestObjective(Objective[Batch]):
 
 
 class PriorObjective(CoarsestObjective):
-    """The same, whatever the photo."""
+    """The same without the photo: the prior's objective."""
 
     names = ("prior",)
 

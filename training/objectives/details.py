@@ -1,8 +1,8 @@
-"""The finer levels' objective: exact likelihood of their details, and how far the most likely details miss.
+"""The finer levels' objective: exact likelihood of their details, and errors of the most likely details.
 
-The decoder and all finer levels train together. Each level is given the true coarser a*b* with a little noise, since
-samples of the coarser levels are never quite like data. Likelihood alone weighs an error by 1/variance and learns the
-means late; so what z = 0 decodes to, and the first layer's means, are regressed beside it.
+The decoder and all finer levels train together. Each level gets the true coarser a*b* with a little noise, since
+samples of the coarser levels are never exactly like data. Likelihood alone weighs an error by 1/variance and learns the
+means late, so the details decoded from z = 0, and the first layer's means, are regressed in addition.
 """
 
 import math
@@ -23,13 +23,13 @@ __all__ = ["COARSER_NOISE", "NOISE", "REGRESSION", "DetailsObjective", "level_lo
 NOISE = 0.05
 """Standard deviation of the noise on standardized a*b* at 64×64."""
 COARSER_NOISE = 0.05
-"""The same, more of it, on the coarser a*b* that a level is given."""
+"""Standard deviation of the larger noise on a level's coarser a*b*."""
 REGRESSION = 0.5
-"""Weight of each squared error beside the likelihood."""
+"""Weight of each squared error, relative to the likelihood."""
 REGRESSED = 4
-"""One photo of so many is decoded from z = 0 too, which costs as much again as the likelihood."""
+"""One photo in this many is also decoded from z = 0, which costs as much as the likelihood."""
 SHARES = (1.0, 0.8, 0.5)
-"""How often a step trains 16², 32², 64²: coarse details decide more and cost less."""
+"""Share of steps that train 16², 32², 64²: coarse details matter more and cost less."""
 
 
 class DetailsObjective(Objective[Batch]):
@@ -43,7 +43,7 @@ class DetailsObjective(Objective[Batch]):
         self.names = tuple(f"{level.config.size}²" for level in cinn.details)
 
     def compute(self, batch: Batch, generator: torch.Generator, share: Share = Share()) -> Losses:
-        """Compute the losses; see `Objective`. A level that this step leaves out shows NaN."""
+        """Compute the losses; see `Objective`. A level left out of this step has NaN."""
         sizes = self._sizes(batch, NOISE * draw_noise(batch.chroma, generator, share))
         use = [float(torch.rand((), generator=generator)) < rate for rate in SHARES]
         shown, minimized = [], []
@@ -87,7 +87,7 @@ def _ends(level: DetailLevel) -> list[nn.Conv2d]:
 
 
 def level_losses(level: DetailLevel, condition: DetailCondition, details: Tensor) -> tuple[Tensor, Tensor]:
-    """Return nats per dimension, and the squared errors of the first means and of what z = 0 decodes to.
+    """Return nats per dimension, and the squared errors of the first means and of the details decoded from z = 0.
 
     details: (B, *data_shape) of the level.
     """

@@ -15,7 +15,7 @@ __all__ = ["DistilledObjective"]
 
 
 class DistilledObjective(Objective[DrawnBatch]):
-    """Negative log-likelihood of the cells that were drawn, standardized, in bits per dimension.
+    """Negative log-likelihood of the drawn cells, standardized, in bits per dimension.
 
     Source: Kim and Rush 2016, Sequence-Level Knowledge Distillation (arXiv 1606.07947).
     """
@@ -29,7 +29,7 @@ class DistilledObjective(Objective[DrawnBatch]):
 
     @torch.no_grad()
     def start(self, batches: Sequence[DrawnBatch]) -> None:
-        """Begin with what the level's own decoder has learned, where this finds draws likelier."""
+        """Start from the level's own decoder if that finds the draws likelier."""
         before, learned = copy.deepcopy(self._decoder.state_dict()), self._level.state_dict()
         of_before = self._mean(batches)
         self._decoder.load_state_dict({name: learned[name] for name in before})
@@ -37,7 +37,7 @@ class DistilledObjective(Objective[DrawnBatch]):
             self._decoder.load_state_dict(before)
 
     def held_out(self, batch: DrawnBatch, generator: torch.Generator) -> Tensor:
-        """Return the mean of the cells that were not given, (B, 1)."""
+        """Return the mean over cells that were not given, (B, 1)."""
         given = batch.given.bool()
         order = self._level.given_first(given)
         cells = batch.cells.gather(1, order[..., None].expand(-1, -1, 2))

@@ -1,4 +1,4 @@
-"""The objective of h, level 8² and the finer levels together: h learns from its first layer what these need."""
+"""The joint objective of h, level 8² and the finer levels, which trains all layers of h for these."""
 
 from collections.abc import Mapping
 
@@ -20,9 +20,9 @@ __all__ = ["EndToEndObjective"]
 
 
 class EndToEndObjective(Objective[PhotoBatch]):
-    """The losses of level 8² and of the finer levels, by the features that h makes of a photo as it learns.
+    """The losses of level 8² and of the finer levels, with features of the h in training.
 
-    The distilled decoder, the prior and the reward model stay as they are.
+    The distilled decoder, the prior and the reward model stay unchanged.
     """
 
     weight_decay = 0.02

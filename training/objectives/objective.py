@@ -27,15 +27,15 @@ class Losses(NamedTuple):
 
 
 class Objective(ABC, Generic[BatchT]):
-    """One part of a network, and the loss that it is trained for."""
+    """One part of a network, and its training loss."""
 
     names: tuple[str, ...]
-    """names of the losses shown"""
+    """names of the reported losses"""
     module: nn.Module
-    """its parameters are trained"""
+    """the module whose parameters are trained"""
     weight_decay: float
     paces: Mapping[str, float] = {}
-    """shares of AdamW's rate, of parameters whose names begin so; of the others, it is the whole"""
+    """shares of AdamW's rate by prefix of parameter names; others have the full rate"""
 
     def compute(self, batch: BatchT, generator: torch.Generator, share: Share = Share()) -> Losses:
         """Compute the losses of one batch, under the noise of training; by default, there is none.
@@ -47,7 +47,7 @@ class Objective(ABC, Generic[BatchT]):
 
     @abstractmethod
     def held_out(self, batch: BatchT, generator: torch.Generator) -> Tensor:
-        """Return (B, len(names)) losses of examples that were held out."""
+        """Return (B, len(names)) losses of held-out examples."""
 
     def matrices(self) -> list[nn.Parameter]:
         """Return the parameters that Muon trains, matrices and kernels; AdamW takes the others, by default all."""
@@ -55,7 +55,7 @@ class Objective(ABC, Generic[BatchT]):
 
 
 def draw_noise(like: Tensor, generator: torch.Generator, share: Share) -> Tensor:
-    """Return standard Gaussian noise for this process's share of a joint batch, the same however many share it."""
+    """Return standard Gaussian noise for this process's share of a joint batch, for any number of shares the same."""
     joint = torch.randn((len(like) * share.of, *like.shape[1:]), generator=generator)
     return joint[share.rows].to(like.device)
 

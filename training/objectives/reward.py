@@ -1,4 +1,4 @@
-"""The reward model's objective: what people said of several draws of one photo."""
+"""The reward model's objective: people's ratings of several draws of one photo."""
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +16,7 @@ NOISE = 0.05
 
 
 class RewardObjective(Objective[RatedBatch]):
-    """Huber's loss of rewards against votes, both less their means over the photo's rated draws."""
+    """Huber loss of rewards against ratings, both minus their means over the photo's rated draws."""
 
     names = ("reward",)
     weight_decay = 0.1
@@ -36,11 +36,11 @@ class RewardObjective(Objective[RatedBatch]):
         return ((errors * rated).sum(1) / rated.sum(1))[:, None]
 
     def rewards(self, batch: RatedBatch) -> Tensor:
-        """Return what the reward model says of each draw, (B, K)."""
+        """Return the reward of each draw, (B, K)."""
         photo = batch.photo[:, None].expand(-1, batch.votes.shape[1], -1, -1).flatten(0, 1)
         return self._reward(photo, batch.cells.flatten(0, 1), batch.densities.flatten(0, 1)).view_as(batch.votes)
 
 
 def _centered(values: Tensor, rated: Tensor) -> Tensor:
-    """Take away each row's mean over what was rated."""
+    """Subtract each row's mean over rated draws."""
     return values - (values * rated).sum(1, keepdim=True) / rated.sum(1, keepdim=True)

@@ -1,14 +1,14 @@
 """An objective of the distilled decoder: draws that look like the photo's true colors, and convince people.
 
-Colorings may be good and far from the true one, so how far one lies from it says little; but over many photos, draws
-should lie about the truth as other draws do. That is an energy score: the distance from the truth, less a share of that
-between two draws. Distances are those of features of the colored picture, which tell more of what viewers find real
-than those of a*b* do; the reward model knows other faults. Strong colors do not pay, and the decoder may not go far
-from what it was.
+A good coloring may be far from the true one, so one distance says little; but over many photos, the truth should lie
+among the draws like another draw. An energy score measures this: the distance from the truth, minus a share of the
+distance between two draws. Distances are between features of the colored picture, which predict what viewers find real
+better than a*b* do; the reward model knows other faults. Strong colors are not rewarded, and the decoder is kept close
+to its start.
 
-The gradient flows back, at fixed latents, through all cells of a draw into the decoder, though none is drawn with
-gradients: a decoder that sees all of a draw's cells at once tells how each depends on those before it, and a few
-products with that matrix lead the gradient from each cell back to all that it came of.
+The gradient flows back, at fixed latents, through all cells of a draw into the decoder, although drawing itself has no
+gradients: a decoder that sees all of a draw's cells at once gives each cell's dependence on those before it, and a few
+products with that matrix lead the gradient from each cell back to all earlier ones.
 Source: Gneiting and Raftery 2007, Strictly Proper Scoring Rules, Prediction, and Estimation; Figurnov et al. 2018,
 Implicit Reparameterization Gradients (arXiv 1805.08498); Bai et al. 2019, Deep Equilibrium Models (arXiv 1909.01377),
 for the adjoint; Clark et al. 2023, Directly Fine-Tuning Diffusion Models on Differentiable Rewards (arXiv 2309.17400);
@@ -38,21 +38,21 @@ from training.teacher import DIVERSITY, densities_of
 __all__ = ["ScoredObjective", "energy_score"]
 
 LOOKS = 0.0046
-"""Weight of a distance of 1 between features; the truth is some 250 away from a draw."""
+"""Weight of a distance of 1 between features; the truth is about 250 away from a draw."""
 APART = 0.25
-"""Share of the distance between two draws. At 0.5, the score would be proper, and draws as unsure as the truth is."""
+"""Share of the distance between two draws. At 0.5, the score would be proper, and draws as uncertain as the truth."""
 COLORFULNESS = 0.04
 """Weight of the energy score of a draw's mean chroma."""
 SATURATION = 1.2
-"""How many times the true colors are strengthened for both scores: viewers do not believe pale colorings."""
+"""Factor by which true colors are strengthened for both scores: viewers do not believe pale colorings."""
 REWARD = 0.5
 """Weight of a reward of 1, and of DIVERSITY times the distance of two draws."""
 DIVERGENCE = 0.005
-"""Cost of 1 nat of divergence from the decoder as it was."""
+"""Cost of 1 nat of divergence from the initial decoder."""
 DRAWS = 2
 """Draws of each photo."""
 REACH = 5
-"""Products that lead the gradient back to earlier cells: with 63 it would be exact, and this has a cosine of 0.99."""
+"""Number of products that lead the gradient back to earlier cells: 63 would be exact; these give a cosine of 0.99."""
 
 
 class _Draws(NamedTuple):
@@ -61,7 +61,7 @@ class _Draws(NamedTuple):
     photo: Tensor
     """(N, 64, width)"""
     given: Tensor
-    """(N, 2, 8, 8) level data of the cells that are given, NaN elsewhere"""
+    """(N, 2, 8, 8) level data of given cells, NaN elsewhere"""
     order: Tensor
     """(N, 64)"""
     free: Tensor
@@ -73,16 +73,16 @@ class _Draws(NamedTuple):
 
 
 class ScoredObjective(Objective[Batch]):
-    """Energy scores of how a photo's draws look and of how colorful they are, less what the reward model finds.
+    """Energy scores of the look and of the chroma of a photo's draws, minus their reward.
 
-    Draws are those of the service at the temperature to which the decoder was distilled.
+    Draws are made as in the service, at the temperature to which the decoder was distilled.
     """
 
     names = ("scored",)
     weight_decay = 0.01
 
     def __init__(self, cinn: Cinn, perception: Perception) -> None:
-        """cinn: its distilled decoder is trained, and may not go far from what it is now."""
+        """cinn: its distilled decoder is trained, and kept close to its present state."""
         self._cinn = cinn.eval().requires_grad_(False)
         self._perception = perception.to(cinn.chroma_mean.device)
         self._before = copy.deepcopy(cinn.distilled)
@@ -101,7 +101,7 @@ class ScoredObjective(Objective[Batch]):
         for _ in range(REACH):
             (of_later,) = torch.autograd.grad(attached, seen, gradient, retain_graph=True)
             gradient = own + of_later
-        # each cell is held to what it was, given the cells before it; these are not moved for its sake
+        # each cell is held to its initial mixture given the cells before it, which get no gradient from this
         (held,) = torch.autograd.grad(divergence, cells)
         return Losses((loss + divergence).detach()[None], (attached * (gradient + held)).sum())
 
@@ -127,24 +127,24 @@ class ScoredObjective(Objective[Batch]):
 
     @torch.no_grad()
     def _told(self, draws: _Draws) -> tuple[Tensor, Tensor]:
-        """Return what the photo says of a draw's cells; see `AutoregressiveLevel.told`."""
+        """Return the photo's condition of a draw's cells; see `AutoregressiveLevel.told`."""
         with mixed_precision(draws.photo.device):
             return self._cinn.coarsest.told(draws.photo, draws.order)
 
     def _mixtures(self, told: tuple[Tensor, Tensor], cells: Tensor) -> Mixture:
-        """Return the mixtures of which a draw's cells come, each given the cells before it."""
+        """Return the mixtures of a draw's cells, each given the cells before it."""
         with mixed_precision(cells.device):
             return self._decoder.decode(cells, *told)
 
     def _divergences(self, draws: _Draws, told: tuple[Tensor, Tensor], cells: Tensor, mixtures: Mixture) -> Tensor:
-        """Return what each photo's distance from the decoder as it was costs, (B,), by cells and their mixtures."""
+        """Return each photo's cost of divergence from the initial decoder, (B,), from cells and their mixtures."""
         with torch.no_grad(), mixed_precision(cells.device):
             before = self._before.decode(draws.cells, *told)
         nats = ((mixtures.log_prob(cells) - before.log_prob(cells)) * draws.free[..., 0]).sum(1)
         return DIVERGENCE * nats.view(-1, DRAWS).mean(1)
 
     def _losses(self, batch: Batch, draws: _Draws, cells: Tensor) -> Tensor:
-        """Return the loss of each photo, (B,), by its draws' cells, but for the divergence."""
+        """Return each photo's loss without the divergence, (B,), from its draws' cells."""
         cinn, level = self._cinn, self._cinn.coarsest
         drawn = level.from_order(cells, draws.order)
         chroma = drawn * cinn.chroma_std + cinn.chroma_mean
@@ -166,14 +166,14 @@ class ScoredObjective(Objective[Batch]):
         return LOOKS * energy_score(looks, true_looks, APART) + COLORFULNESS * energy_score(strength, true_strength)
 
     def _given(self, batch: Batch, generator: torch.Generator, share: Share) -> Tensor:
-        """Return level data of the cells that are given, as hints are: (B, 2, 8, 8), NaN elsewhere."""
+        """Return level data of cells given as by hints, (B, 2, 8, 8), NaN elsewhere."""
         rng = np.random.default_rng(int(torch.randint(2**31, (), generator=generator)))
         hinted = torch.from_numpy(choose_hints(len(batch.chroma) * share.of, rng)[share.rows]).to(batch.chroma.device)
         return given_cells(self._cinn.pyramid(batch.chroma)[0], hinted)
 
 
 def energy_score(drawn: Tensor, true: Tensor, apart: float = 0.5) -> Tensor:
-    """Return the mean distance of two draws from the truth, less a share of that between them: (B,).
+    """Return the mean distance of two draws from the truth, minus a share of the distance between them: (B,).
 
     drawn: (2B, D), two of each photo, one after another. true: (B, D).
     """

@@ -1,7 +1,6 @@
-"""The objective of pruned finer levels: to compute what the wide ones do, layer by layer, beside their likelihood.
+"""The objective of pruned finer levels: match the wide ones layer by layer, besides the likelihood.
 
-Every layer that lost channels has the wide one's output to learn from, so this takes minutes where likelihood alone
-takes hours.
+Every layer that lost channels learns from the wide one's output, so this takes minutes; likelihood alone takes hours.
 """
 
 import torch
@@ -32,7 +31,7 @@ class ThinnedObjective(DetailsObjective):
     weight_decay = 0.0
 
     def __init__(self, cinn: Cinn, wide: Cinn) -> None:
-        """wide: what `thin` made the network of; it is not trained."""
+        """wide: the network that was given to `thin`; it is not trained."""
         super().__init__(cinn)
         cinn.decoder.eval()
         self.module = nn.ModuleList(cinn.details)
@@ -63,7 +62,7 @@ class ThinnedObjective(DetailsObjective):
 def _loss(
     level: DetailLevel, wide: DetailLevel, kept: Tensor, photo: Tensor, coarser: Tensor, details: Tensor
 ) -> Tensor:
-    """Return the loss of a level. kept: which of the wide one's shares it has."""
+    """Return the loss of a level. kept: indices of the wide level's shares that it has."""
     h, recalled = level.hidden(photo, coarser)
     wide_h, wide_recalled = wide.hidden(photo, coarser)
     condition = level.condition_from(coarser, h, recalled)

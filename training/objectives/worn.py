@@ -1,4 +1,4 @@
-"""The objective of seeing through wear: of a worn photo, h shall make what it makes of the photo as it was."""
+"""The objective of seeing through wear: h computes the same from a worn photo as from the original."""
 
 import copy
 
@@ -20,7 +20,7 @@ __all__ = ["WornObjective"]
 class WornObjective(Objective[WornBatch]):
     """Squared differences of h's features and of the cells' condition, whose variances are near 1.
 
-    Everything behind h stays as it is. Source: Romero et al. 2015, FitNets (arXiv 1412.6550).
+    Everything after h stays unchanged. Source: Romero et al. 2015, FitNets (arXiv 1412.6550).
     """
 
     names = ("features", "cells")
@@ -47,7 +47,7 @@ class WornObjective(Objective[WornBatch]):
 
 
 def _difference(x: Tensor, target: Tensor, shown: Tensor) -> Tensor:
-    """Return the mean squared difference where the photo is shown, (B,).
+    """Return the mean squared difference over the visible photo, (B,).
 
     x, target: (B, C, H, W), or (B, C) of the whole photo. shown: (B, 1, 256, 256).
     """

@@ -131,7 +131,7 @@ async def test_a_folder_that_goes_is_told_of_once_and_looked_for_again(service, 
         Path("in").rename("away")
         await until(lambda: len(told) == 1)
         await asyncio.sleep(4 * SECONDS)
-        assert told == [("in: the folder is gone; it is looked for again", True)]
+        assert told == [("in: the folder is gone; looking for it again", True)]
         Path("away").rename("in")
         Path("in/a.png").write_bytes(png)
         await until(lambda: colored() == {"a-7-0.jpg"})
