@@ -269,8 +269,8 @@ def join(
 ) -> None:
     """Put parts of several checkpoints into one; all else, unless given, comes from the first.
 
-    parts: for each of `SHARES`, the checkpoint to take that part from. temperature: the recommended one. exponents: γ of
-    each level, coarse to fine. Raises InputError if a part or an exponent is missing, and the errors of `Checkpoint`.
+    parts: for each of `SHARES`, the checkpoint with that part. temperature: the recommended one. exponents: γ of
+    each level, coarse to fine. Raises InputError for a missing part or exponent, and the errors of `Checkpoint`.
     """
     if set(parts) != set(SHARES):
         raise InputError("part", f"one checkpoint for each of {list(SHARES)}", sorted(parts))

@@ -1,4 +1,4 @@
-/** What can be asked for: each makes a run, shows it and starts it. */
+/** Actions: each makes a run, shows it and starts it. */
 
 import { between, likeOne } from "./beginnings.js";
 import { recipeOf } from "./link.js";
@@ -17,7 +17,7 @@ function begin(run, patch = {}) {
   return run;
 }
 
-/** Make the run of n colorings of a photo that the settings, or others in their place, ask for, with its fixed colors if it has some. */
+/** Make a run of n colorings of a photo by the present or other settings, with the photo's fixed colors, if any. */
 function newColorings(photo, more = {}, { n, seed, offset } = store.view.settings) {
   const fields = { seed: seed ?? randomSeed(), offset, temperature: temperature() };
   const hints = hintsOf(photo);
@@ -27,36 +27,36 @@ function newColorings(photo, more = {}, { n, seed, offset } = store.view.setting
 
 export const colorize = (photo) => begin(newColorings(photo));
 
-/** Whether "more" of the runs in the grid is what the settings ask for; of colorings in work, too. */
+/** Whether "more" of the grid's runs, finished or in work, fits the settings. */
 export function canAdd() {
   const { runs } = store.view;
   const [first] = runs;
   if (!first || first.kind === "interpolations" || (!first.samples.length && !isBusy(first))) return false;
   if (isCopy(lends(first) ? { ...first, temperature: temperature() || runs.at(-1).temperature } : first)) return false;
   if (first.recipe && !first.source) return false; // it is being made
-  if (first.kind === "variations" && !first.source && first.samples.length) return isServed(first.samples[0]); // else the seed names another coloring now
+  if (first.kind === "variations" && !first.source && first.samples.length) return isServed(first.samples[0]); // with another model, the seed gives another coloring
   return first.kind !== "colorizations" || (isAsked(runs.at(-1)) && moreCount() > 0);
 }
 
-/** Whether colorings are of the seed, temperature and fixed colors that are set. */
-function isAsked({ photo, temperature: own = store.model?.default_temperature, fields }) { // until the answer, where it was left to the service
+/** Whether colorings have the seed, temperature and fixed colors of the settings. */
+function isAsked({ photo, temperature: own = store.model?.default_temperature, fields }) { // default: the service chooses it, and the answer says it
   const { seed } = store.view.settings;
   return (seed === null || seed === fields.seed) && own === temperature() && sameHints(fields.hints, hintsOf(photo));
 }
 
-/** Whether the grid goes to the end of the seed that is set. */
+/** Whether the grid has all colorings of the set seed. */
 export function isUsedUp() {
   const { runs } = store.view;
   return runs[0]?.kind === "colorizations" && isAsked(runs.at(-1)) && moreCount() === 0;
 }
 
-/** Whether a run is of the colors of another photo, not of a coloring's own. */
+/** Whether a run uses the colors of another photo, not of a coloring. */
 const lends = (run) => run.kind === "transfers" && !run.source;
 
 /** The index after those in the grid. */
 const nextIndex = ({ fields, total }) => (fields.offset ?? 0) + total;
 
-/** How many "more" makes: of a seed that is set, no more than it has left. */
+/** Number of colorings that "more" makes; of a set seed, at most those left. */
 export function moreCount() {
   const { runs, settings: { n, seed } } = store.view;
   if (lends(runs[0]) && temperature() === 0) return 1;
@@ -65,7 +65,7 @@ export function moreCount() {
 
 export const sameHints = (some = [], others = []) => JSON.stringify(some.map(point)) === JSON.stringify(others.map(point));
 
-/** Add n to those in the grid, of a new seed; of a seed that is set, the next ones. */
+/** Add n colorings to the grid, of a new seed; of a set seed, the next ones. */
 export function addMore() {
   const { photo, runs, settings } = store.view;
   const [first] = runs;
@@ -83,7 +83,7 @@ export function addMore() {
   begin(run, { runs: [...runs, run] });
 }
 
-/** The first colorings of photos that have just come. A link may say which those of the first are. */
+/** Make the first colorings of newly added photos. A link may determine those of the first photo. */
 export function colorizeFirst(photos) {
   const { link } = store;
   if (!link) return workOn(photos);
@@ -94,13 +94,13 @@ export function colorizeFirst(photos) {
   return [link.run, ...workOn(photos.slice(1))];
 }
 
-/** The title of what is like the last step of a recipe. */
+/** Title of variations of a recipe's last step. */
 function titleOf(recipe) {
   const { index, ...step } = recipe.at(-1);
   return likeTitle({ run: { ...step, recipe: recipe.slice(0, -1) }, number: index + 1 });
 }
 
-/** What the link asks for, of a photo that is there already: its coloring, or, if that is not there, the run that makes it. */
+/** Show a link's coloring of a photo that is already here, or make the run that draws it. */
 export function followLink(photo) {
   const { link } = store;
   const hints = new Map(store.view.hints);
@@ -109,7 +109,7 @@ export function followLink(photo) {
   change({ photo, runs: withMore(link.run.follows ?? link.run), hints });
 }
 
-/** Whether a run has made the coloring that a link names, by the model that the link names, or is making it. */
+/** Whether a run has made, or is making, a link's coloring with the link's model. */
 function holds(run, { kind, fields, index, recipe, model }) {
   const { offset, temperature, hints, ...named } = fields;
   const drawnBy = model ?? (store.model && modelName(store.model));
@@ -127,12 +127,12 @@ function workOn(photos) {
   return runs;
 }
 
-/** Whether the work on all photos is not done: some of it is in work, may go on, or has failed and is what its photo shows. */
+/** Whether work on all photos is unfinished: in work, able to continue, or failed and shown with its photo. */
 export const isAlbumOpen = () => store.album.some((run) => store.view.photos.includes(run.photo) && (isBusy(run) || canGoOn(run) || isShownFailed(run)));
 
 const isShownFailed = (run) => run.status === "failed" && store.view.grids.get(run.photo)?.includes(run);
 
-/** New colorings of all photos, each of a seed of its own. */
+/** Make new colorings of all photos, each with its own seed. */
 export function colorizeAll() {
   endAlbum();
   change(showing(workOn(store.view.photos)));
@@ -148,16 +148,16 @@ export function showing(runs) {
 export const cancelAlbum = () => stop(...store.album.filter(isBusy));
 export const resumeAlbum = () => store.album.filter((run) => canGoOn(run) && store.view.photos.includes(run.photo)).forEach(start);
 
-/** What is left of the work on all photos gives way to other work on them. */
+/** Drop the remaining work on all photos in favor of other work on them. */
 function endAlbum() {
   cancelAlbum();
   store.album = [];
 }
 
 /**
- * The colors of another photo. `closeness` is how much of the reference's two coarse levels is kept; the finer ones are
- * drawn anew. Few at first, for people move the slider until the colors fit; the main button adds more. At 1 hardly
- * anything is left to differ, so that one coloring is enough.
+ * Make colorings with the colors of another photo. `closeness` is how much of the reference's two coarse levels is kept;
+ * the finer ones are drawn anew. Few at first, because people move the slider until the colors fit; the main button adds
+ * more. At 1 colorings hardly differ, so one is enough.
  */
 export function transfer(reference, closeness) {
   const { photo, settings } = store.view;
@@ -166,15 +166,15 @@ export function transfer(reference, closeness) {
   return begin(newRun(photo, "transfers", total, transferFields(reference, closeness), { title, note: noteOn(photo) }));
 }
 
-/** What to say of colorings of a photo that heed none of its fixed colors. */
+/** Note on colorings of a photo that ignore its fixed colors. */
 const noteOn = (photo) => (hintsOf(photo).length ? "fixed colors are off here" : undefined);
 
-/** Whether another coloring with a run's fields would be the same to the eye: of temperature 0, or of a reference's own colors. */
+/** Whether further colorings with a run's fields would look the same: at temperature 0, or with a reference's own colors. */
 export function isCopy({ temperature, fields: { weights } }) {
   return temperature === 0 || (Boolean(weights) && weights.split(",").slice(0, 2).every((weight) => Number(weight) === 1));
 }
 
-/** Whether the grid has all that the settings ask for: the one coloring of temperature 0, or a seed's to its end. */
+/** Whether the grid has all colorings of the settings: the one of temperature 0, or all of a seed. */
 export function isMade() {
   const { photo, runs: [first] } = store.view;
   if (isUsedUp()) return true;
@@ -212,8 +212,8 @@ export function interpolate(pair, steps) {
 
 /**
  * Make the colorings in the grid, or those beside a sample of another grid, follow the photo's fixed colors as they are
- * now: the same seeds, the same numbers, those of the sample's seed first. Without fixed colors, the colorings from before
- * come back, as these look now. Takes no step of its own in undo; the change of the colors was one.
+ * now: the same seeds and numbers, those of the sample's seed first. Without fixed colors, the earlier colorings come back,
+ * with the present looks. This is no undo step of its own; the change of the colors was one.
  */
 export function followHints(photo, sample, show) {
   const { runs } = store.view;
@@ -246,22 +246,22 @@ export function followHints(photo, sample, show) {
   fresh.forEach(start);
 }
 
-/** What a run was before it followed fixed colors. */
+/** The run before it followed fixed colors. */
 const firstOf = (run) => run.base ?? run;
 
-/** Whether a run is what another was without its fixed colors. */
+/** Whether a run is another one without its fixed colors. */
 const isFirstOf = ({ kind, fields, temperature, total }, other) => kind === "colorizations" && !fields.hints
   && fields.seed === other.fields.seed && fields.offset === other.fields.offset && temperature === other.temperature && total === other.total;
 
 /** A run and what was added to it. */
 export const withMore = (run) => [run, ...run.photo.runs.filter((each) => each.follows === run)];
 
-/** What the grid shows of a photo: what it showed last. */
+/** What the grid last showed of a photo. */
 export const lookAt = (photo) => ({ photo, runs: store.view.grids.get(photo) ?? [] });
 
 export const showPhoto = (photo) => change(lookAt(photo));
 
-/** Keep a sample, or let it go. */
+/** Keep a sample, or no longer keep it. */
 export function toggleKept(sample) {
   const { kept } = store.view;
   change({ kept: kept.includes(sample) ? kept.filter((each) => each !== sample) : [...kept, sample] });

@@ -1,4 +1,4 @@
-/** Work on all photos: its beginning, its progress, and its end before time. */
+/** Work on all photos: start, progress and cancellation. */
 
 import { cancelAlbum, colorizeAll, isAlbumOpen, resumeAlbum } from "./actions.js";
 import { saveAllFrom } from "./download.js";

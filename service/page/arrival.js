@@ -1,4 +1,4 @@
-/** Links that are opened: they say which coloring is wanted, and it opens as soon as it is there. */
+/** Opened links: each names a coloring, which opens as soon as it is ready. */
 
 import { followLink } from "./actions.js";
 import { byId } from "./element.js";
@@ -16,12 +16,12 @@ export function setUpArrival() {
   listen(arrive);
 }
 
-/** `set` takes what changes, as a step that undo takes back or not. */
+/** `set` applies changes to the view, as an undo step or not. */
 async function read(set) {
   const text = location.hash.slice(1);
   const link = parse(text);
   if (!link) {
-    if (text.includes("=")) notice("This link is damaged or incomplete: it names no coloring."); // others lead to a part of the page
+    if (text.includes("=")) notice("This link is damaged or incomplete: it names no coloring."); // without "=", it is an anchor of the page
     return;
   }
   const { seed, temperature } = link.fields;
@@ -43,13 +43,13 @@ async function read(set) {
   else if (store.view.photos.length) notice(byId("link-note").textContent); // the first look, with the note, is hidden
 }
 
-/** Find the photo that a link was made for among those that are there. */
+/** Find a link's photo among those present. */
 async function findPhoto({ photo: print, example }) {
   await Promise.all(store.view.photos.map((photo) => photo.printed));
   return store.view.photos.find((photo) => (example ? photo.example === example : print && photo.print === print));
 }
 
-/** Say what the link is for, and whether the model is another by now. */
+/** Say what the link shows, and whether the model has changed. */
 function tell() {
   const { fields, index, first, model, example } = store.link;
   const title = sampleTitle({ run: store.link, number: first + index - (fields.offset ?? 0) + 1 });
@@ -72,7 +72,7 @@ function arrive() {
   const sample = link.run && store.view.runs.includes(link.run) && link.run.samples.find((each) => each.index === link.index);
   if (!sample) return;
   store.link = null;
-  history.replaceState(null, "", location.pathname); // a reload shows what is there, not the link once more
+  history.replaceState(null, "", location.pathname); // a reload shows the session, not the link again
   byId("link-note").hidden = true;
   amend({ looks: new Map(store.view.looks).set(sample, link.look) });
   openSample(sample);

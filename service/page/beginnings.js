@@ -1,4 +1,4 @@
-/** What a run begins with: colorings that the service can draw again from their seed and index, or else their pictures. */
+/** Starting points of runs: colorings by seed and index, if the service can draw them again, or else their pictures. */
 
 import { likeness } from "./link.js";
 import { isServed, modelOf } from "./served.js";
@@ -8,8 +8,8 @@ import { lookOf, randomSeed } from "./store.js";
 const isNamed = (sample) => sample.run.kind === "colorizations" && !sample.run.fields.hints && isServed(sample);
 
 /**
- * Return what makes a run like one sample. The service knows a drawn sample by its seed and index. Any other is sent as a
- * reference all of whose levels are kept by √(1 − strength²): the same law, from its own latent.
+ * Return the fields of a run of variations of one sample. A drawn sample is given by its seed and index. Any other is sent
+ * as a reference with weight √(1 − strength²) for all levels: the same distribution, from its own latent.
  */
 export function likeOne(sample, strength) {
   const { run: { fields: { seed }, temperature }, index } = sample;
@@ -17,10 +17,10 @@ export function likeOne(sample, strength) {
   return { kind: "variations", origin: modelOf(sample), picture: null, fields: { seed, index, temperature, strength, noise_seed: randomSeed() } };
 }
 
-/** Whether there is a way between two samples: one end at least must be named by seed and index. */
+/** Whether steps between two samples are possible: at least one end needs a seed and index. */
 export const canInterpolate = (ends) => ends.some(isNamed);
 
-/** Return what makes the run of steps between two samples, of which one at least is named. */
+/** Return the fields of a run of steps between two samples, at least one with a seed and index. */
 export function between(ends, steps) {
   const [a, b] = isNamed(ends[0]) ? ends : ends.toReversed();
   const fields = { seed: a.run.fields.seed, index: a.index, temperature: a.run.temperature, steps };

@@ -1,4 +1,4 @@
-/** The cards of the grid: the gray photo, a place for each sample, what they are like, and "more". */
+/** The cards of the grid: the gray photo, the source of variations, a place for each sample, and "more". */
 
 import { isCopy, isUsedUp, toggleKept } from "./actions.js";
 import { saveSample } from "./download.js";
@@ -41,7 +41,7 @@ export function paintGray(photo) {
 
 const slots = new WeakMap();
 
-/** The card of one slot of a run: a place, until its sample has come. */
+/** The card of one slot of a run: a placeholder until its sample arrives. */
 export function slotCard(run, slot) {
   if (!slots.has(run)) slots.set(run, []);
   return (slots.get(run)[slot] ??= make("li", { className: "card pending" }, make("div", { className: "open", "aria-hidden": "true" }), make("div", { className: "foot" }, String(run.first + slot + 1))));
@@ -58,7 +58,7 @@ export function paintSlot(run, slot) {
   paintSample(card, sample);
 }
 
-/** The sample that the others are like, at their head. */
+/** The card of the source of variations, before them. */
 export const sourceCard = once((run) => {
   const card = make("li");
   fill(card, run.source, `Source: ${sampleTitle(run.source).toLowerCase()}`, "source");
@@ -96,7 +96,7 @@ async function download(sample) {
 
 const more = once(() => make("li", { className: "card more" }, make("button", { type: "button", className: "open", onclick: goOn }, icon("plus"), make("span", {})), make("div", { className: "foot" })));
 
-/** The last card: the main button again, where the eye has got to. */
+/** The last card: the main button again, after the last coloring. */
 export function moreCard() {
   const card = more(byId("cards"));
   set(card.querySelector("span"), "textContent", goOnWords());

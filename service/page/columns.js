@@ -1,9 +1,9 @@
-/** How wide cards are: as wide as they can be with all of them in view, or scrolled through where that makes them small. */
+/** Width of cards: the largest at which all are in view; if that is too small, the grid scrolls. */
 
 const GAP = 16; // pixels, as in gallery.css
 const FOOT = 64; // of a card, and the space below it
 const LEAST = 280; // pixels, of a picture of 3 : 2
-const LOW = 64; // pixels of a picture's height at least: the last card's words need them
+const LOW = 64; // minimum height of a picture in pixels, for the last card's text
 export const UPRIGHT = 2 / 5; // the narrowest shape of a card's picture, and the lowest: a photo beyond leaves room in it
 export const FLAT = 4;
 

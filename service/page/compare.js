@@ -43,7 +43,7 @@ export function compare(kept) {
   byId("compare").showModal();
 }
 
-/** Turn to the next one, past that of the other side. */
+/** Turn to the next coloring, skipping the other side's. */
 function step(side, way) {
   do sides[side] = (sides[side] + way + samples.length) % samples.length;
   while (sides[side] === sides[1 - side]);

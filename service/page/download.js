@@ -1,4 +1,4 @@
-/** Colorings go into files: one, two halves side by side, or many in a zip. */
+/** Downloads: one coloring, gray and color side by side, or many in a zip. */
 
 import { make } from "./element.js";
 import { canvasBlob, withLook } from "./look.js";
@@ -11,11 +11,11 @@ import { zip } from "./zip.js";
 const ENDINGS = { jpeg: "jpg", png: "png", webp: "webp" };
 const GRAY = { saturation: 0, warmth: 0 };
 const LOSSLESS = "png";
-const STEM = 200; // bytes of UTF-8: with what follows, a name stays below the 255 that file systems take
+const STEM = 200; // bytes of UTF-8: with suffixes, names stay below file systems' limit of 255
 
 const STORED = `The model has changed since these colors were drawn, so the service cannot draw them again. The file holds what you see here, made from a JPEG of quality ${QUALITY}.`;
 
-/** Save one sample. `beside` puts the gray photo to its left. Where the service lets the file wait, a message says why. */
+/** Save one sample. `beside` puts the gray photo to its left. If the service delays the file, a message says why. */
 export async function saveSample(sample, { format = "jpeg", quality = QUALITY, beside = false } = {}) {
   let waits = false;
   const onWait = (problem, seconds) => {
@@ -27,7 +27,7 @@ export async function saveSample(sample, { format = "jpeg", quality = QUALITY, b
   save(blob, nameOf(sample, ENDINGS[blob.type.slice("image/".length)] ?? ENDINGS[format], beside));
 }
 
-/** Save samples as they look in a zip, with a folder for each photo where there are several of several. Asks the service for nothing. */
+/** Save samples, with their looks, in a zip; with a folder per photo for several colorings of several photos. Makes no request. */
 async function saveAll(samples, name) {
   const photos = new Set(samples.map((sample) => sample.run.photo)).size;
   const folders = photos > 1 && photos < samples.length;
@@ -42,8 +42,8 @@ async function saveAll(samples, name) {
 }
 
 /**
- * A sample as it came, or made anew by the service in another format; with a look or side by side, from a lossless one.
- * `stored` says that it was made in the browser from the picture as it came, as the model has changed.
+ * Return a sample as received, or drawn again by the service in another format; with a look or side by side, from a lossless
+ * file. `stored`: the model has changed, so the browser made the file from the picture as received.
  */
 async function fileOf(sample, format, quality, beside, onWait) {
   const look = lookOf(sample);
@@ -71,7 +71,7 @@ function save(blob, name) {
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
 
-/** Name of a photo without its ending, as files and folders can be called: not hidden, and not too long. */
+/** A photo's name without its suffix, valid for files and folders: not hidden, and not too long. */
 export function stemOf({ name }) {
   const stem = name.replace(/\.[^.]*$/, "").replace(/^[. ]+/, "");
   const { read } = new TextEncoder().encodeInto(stem, new Uint8Array(STEM)); // whole characters

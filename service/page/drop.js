@@ -1,4 +1,4 @@
-/** Files that are dropped or pasted: on the reference's place a reference, everywhere else photos. */
+/** Dropped or pasted files: a reference on the reference zone, photos elsewhere. */
 
 import { byId } from "./element.js";
 import { isUnknown } from "./files.js";
@@ -6,7 +6,7 @@ import { errorNotice, notice } from "./notices.js";
 import { addFiles } from "./photos.js";
 import { useReference } from "./reference.js";
 
-/** What comes before `ready`, the photos from before a reload, waits for these. */
+/** Files that arrive before `ready` wait for it: the photos from before a reload come first. */
 export function setUpDrop(ready) {
   const input = byId("files");
   input.onchange = async () => {
@@ -40,7 +40,7 @@ export function setUpDrop(ready) {
   });
 }
 
-/** Hand on the files of a drop or a paste, and those in its folders. */
+/** Pass on the files of a drop or a paste, and those in its folders. */
 async function take({ items }, use, ready) {
   const files = [...items].filter(({ kind }) => kind === "file").map((item) => {
     const entry = item.webkitGetAsEntry();
@@ -52,7 +52,7 @@ async function take({ items }, use, ready) {
   else if (all && files.length) notice("There is no file in this folder.");
 }
 
-/** Return the files in a folder and its subfolders by name, without those hidden and those like LICENSE, of no type and ending. */
+/** Return the files in a folder and its subfolders by name, except hidden ones and those without type and suffix, such as LICENSE. */
 async function filesIn(folder) {
   const reader = folder.createReader();
   const entries = [];

@@ -37,7 +37,7 @@ export function setChildren(parent, children) {
   }
 }
 
-/** Run a change of the page. Where it takes away what has the focus, the title above the grid gets it. */
+/** Run a change of the page. If it removes the focused element, focus the title above the grid. */
 export function keepFocus(change) {
   const focused = document.activeElement;
   change();
@@ -60,7 +60,7 @@ export function once(build) {
   };
 }
 
-/** Couple a range input with its output: it begins at a value, shows it while it is dragged, and sets it where it is let go. */
+/** Couple a range input with its output: start at a value, show it while dragged, and apply it on release. */
 export function slider(id, value, onSet = () => {}, show = (value) => (byId(`${id}-out`).textContent = String(value))) {
   const input = byId(id);
   input.value = value;
@@ -69,7 +69,7 @@ export function slider(id, value, onSet = () => {}, show = (value) => (byId(`${i
   input.onchange = () => onSet(Number(input.value));
 }
 
-/** A finger that scrolls sets no slider on which it begins: browsers set it where the finger comes down, before they know. */
+/** Keep a slider unchanged when scrolling starts on it: browsers set it as soon as the finger touches it. */
 export function setUpSliders() {
   let held = null;
   addEventListener("pointerdown", ({ target }) => (held = { target, value: target.value }), true);

@@ -1,14 +1,14 @@
-/** Words with an explanation: a press shows it, by mouse, finger or key; screen readers say it after the words. */
+/** Terms with an explanation, shown on a press by mouse, finger or key. Screen readers read it after the term. */
 
 import { clamp, make, set } from "./element.js";
 
-const WIDTH = 280; // pixels of an explanation at most, as in controls.css
-const HEIGHT = 200; // pixels that the longest one takes, and some more
+const WIDTH = 280; // maximum of an explanation in pixels, as in controls.css
+const HEIGHT = 200; // pixels, somewhat more than the longest explanation
 const GAP = 8; // between the words, the explanation and the window's edges
 
 let made = 0;
 
-/** Make a button for words, and the explanation that it shows; both are to stand in one parent. */
+/** Make a button for a term, and the explanation that it shows. Put both into one parent. */
 export function explained(properties) {
   const note = make("p", { id: `explanation-${++made}`, className: "explanation", popover: "auto" });
   const words = make("button", { type: "button", "aria-describedby": note.id, popoverTargetElement: note, ...properties });
@@ -24,7 +24,7 @@ export function explain(button, words, explanation) {
   set(button.popoverTargetElement, "textContent", explanation);
 }
 
-/** Put an explanation below its words, or above them where there is little room below. It scrolls with the page. */
+/** Place an explanation below its term, or above if there is little room below. It scrolls with the page. */
 function place(note, words) {
   const { left, top, bottom } = words.getBoundingClientRect();
   const isHigh = bottom < Math.max(innerHeight / 2, innerHeight - HEIGHT - 2 * GAP);

@@ -1,4 +1,4 @@
-/** Files that come in: which of them are photos that the service takes. Until it has said so, it judges them itself. */
+/** Checks of incoming files: photos that the service accepts. Until its limits are known, the service checks. */
 
 import { byId, set } from "./element.js";
 import { notice } from "./notices.js";
@@ -11,7 +11,7 @@ const endings = () => Object.values(store.model.photo_formats).flat();
 /** Whether neither type nor name says what a file is. */
 export const isUnknown = ({ type, name }) => !type && !name.includes(".");
 
-/** Of a file that is unknown, the service decides. */
+/** The service decides about files of unknown type. */
 const isPhoto = (file) => !store.model || file.type.startsWith("image/") || isUnknown(file) || endings().some((ending) => file.name.toLowerCase().endsWith(ending));
 
 /** Let the choice of files offer photos alone. */
@@ -22,7 +22,7 @@ export function setUpFiles() {
   });
 }
 
-/** Return those that are photos and not too large; say what is wrong with the others. */
+/** Return the photos that are not too large, and show a message about the other files. */
 export function accepted(files) {
   const photos = files.filter(isPhoto);
   const others = files.filter((file) => !photos.includes(file));

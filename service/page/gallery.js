@@ -38,13 +38,13 @@ function show() {
   showBeginning(runs.at(-1));
 }
 
-/** Bring the first place of what was just asked for into view: on a phone, the panel that asks is far below. */
+/** Scroll to the first place of a new run: on a phone, the panel with the button is far below. */
 function showBeginning(run) {
   if (run !== latest && isBusy(run)) byId("cards").querySelector(".pending")?.scrollIntoView({ block: "nearest" });
   latest = run;
 }
 
-/** Give the cards the photo's shape, and the room there is. */
+/** Fit the cards to the photo's shape and the available room. */
 function arrange() {
   const { photo } = store.view;
   if (!photo) return;
@@ -78,7 +78,7 @@ function showHead(photo, runs) {
   if (isNew) byId("run-error").scrollIntoView({ block: "nearest" });
 }
 
-/** How far the runs in the grid are, all together. */
+/** Total progress of the runs in the grid. */
 function showProgress(runs) {
   const run = runs.find((each) => each.status === "working") ?? runs.find(isBusy);
   byId("run-progress").hidden = !run;

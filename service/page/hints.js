@@ -39,7 +39,7 @@ export function setUpHints(photo, sample) {
   });
 }
 
-/** Ask for the color of a new point. */
+/** Open the palette for a new point. */
 function ask(at) {
   const photo = fixed();
   if (hintsOf(photo).length >= MAX_HINTS) return notice(`A photo takes at most ${MAX_HINTS} fixed colors. Move or remove one.`);
@@ -52,12 +52,12 @@ function ask(at) {
 
 const lightness = (at) => lightnessAt(byId("before"), at);
 
-/** As exact as a link writes it. */
+/** Round to the precision of links. */
 const rounded = ({ x, y }) => ({ x: Math.round(clamp(x, 0, 1) * 10_000) / 10_000, y: Math.round(clamp(y, 0, 1) * 10_000) / 10_000 });
 
 const replace = (i, patch) => changeHints(fixed(), hintsOf(fixed()).map((hint, j) => (i === j ? { ...hint, ...patch } : hint)));
 
-/** Move a point: the color that was chosen is brought to the lightness there. A link holds only what became of it. */
+/** Move a point: adapt the chosen color to the new lightness. A link holds only the adapted color. */
 function move(i, to) {
   const at = rounded(to);
   const { color, chosen = color } = hintsOf(fixed())[i];
@@ -69,7 +69,7 @@ function remove(i) {
   byId("stage").focus({ preventScroll: true });
 }
 
-/** Ask for another color of a point that is there. */
+/** Open the palette for an existing point. */
 function recolor(i) {
   const hint = hintsOf(fixed())[i];
   openPalette(toStage(hint), lightness(hint), (choice) => {
@@ -98,7 +98,7 @@ export function showHints() {
   byId("hint-list").replaceChildren(...hints.map(listed));
 }
 
-/** While colors are fixed, the colorings follow them, a moment after the last change; at its end, at once. */
+/** Make the colorings follow the fixed colors: a moment after each change, at once when fixing ends. */
 export function follow() {
   clearTimeout(timer);
   const photo = fixed();

@@ -1,4 +1,4 @@
-/** What was tried with this photo; a click shows it again, with its settings. */
+/** Earlier runs of this photo; a click shows one again, with its settings. */
 
 import { withMore } from "./actions.js";
 import { byId, make, once, set, setChildren } from "./element.js";

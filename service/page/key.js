@@ -1,4 +1,4 @@
-/** The service's API key, where it asks for one: kept in this tab alone. */
+/** The service's API key, if required; kept only in this tab. */
 
 import { byId } from "./element.js";
 import { recall, remember } from "./storage.js";
@@ -8,7 +8,7 @@ let asking = null;
 
 export const storedKey = () => recall("sessionStorage", NAME);
 
-/** Ask for a key, once for all requests that wait. Returns whether there is one that `refused` is not. */
+/** Ask for a key, once for all waiting requests. Return whether there is one other than `refused`. */
 export function askForKey(refused) {
   if (storedKey() !== refused) return Promise.resolve(true); // another request has been given one meanwhile
   asking ??= new Promise((resolve) => {

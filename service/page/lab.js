@@ -1,4 +1,4 @@
-/** Color: sRGB to CIELAB and back (D65, 2° observer), and colors brought to another lightness. Source: CIE 15:2004. */
+/** Color: sRGB to CIELAB and back (D65, 2° observer), and change of lightness. Source: CIE 15:2004. */
 
 const EPSILON = 216 / 24389;
 const KAPPA = 24389 / 27;

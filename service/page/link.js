@@ -1,7 +1,6 @@
 /**
- * Links: the parameters that make a coloring again, after the address's #. The photo itself is in no link. A variation of
- * a coloring that has no seed and index of its own, or a step to one, holds a recipe: how to make each of its sources,
- * the first one first.
+ * Links: the parameters of a coloring, after the address's #. No link holds the photo itself. A variation of a coloring
+ * without a seed and index of its own, or a step to one, has a recipe: the parameters of each of its sources, in order.
  */
 
 import { clamp } from "./element.js";
@@ -22,13 +21,13 @@ const KINDS = {
 const MAX_FIRST = 999;
 export const MAX_SOURCES = 5; // each must be drawn before the coloring can be
 
-/** The weights that keep so much of a source in a variation that it follows the same law as the source. */
+/** Weights of a source in a variation with which the variation has the source's distribution. */
 export const likeness = (strength) => Array(4).fill(Math.sqrt(1 - strength ** 2)).join(",");
 
-/** The samples whose pictures a sample needs, the first one first. */
+/** The samples whose pictures a sample needs, in order. */
 const sourcesOf = ({ run: { picture } }) => (picture ? [...sourcesOf(picture), picture] : []);
 
-/** Say why no link can make a sample again, and which of its sources it is because of; null if one can. */
+/** Return why no link can reproduce a sample, and because of which source; null if one can. */
 export function obstacle(sample) {
   const sources = sourcesOf(sample);
   const [from] = [...sources, sample];
@@ -67,7 +66,7 @@ function wordsOf({ run, index }) {
   return words;
 }
 
-/** One source of a recipe: its index alone says which it is, wherever its run began and ended. */
+/** One source of a recipe, identified by its index, independent of its run's range. */
 function stepOf(source) {
   const words = wordsOf(source);
   for (const name of ["offset", "n", "first"]) words.delete(name);
@@ -76,7 +75,7 @@ function stepOf(source) {
 
 const rounded = (value) => Math.round(value * 10_000) / 10_000;
 
-/** Read it: `{kind, total, fields, strength, index, first, recipe, look, model, photo, example}`, or null if it says nothing of a coloring. */
+/** Read it: `{kind, total, fields, strength, index, first, recipe, look, model, photo, example}`, or null if it names no coloring. */
 export function parse(text) {
   const given = new URLSearchParams(text);
   const step = readStep(given);
@@ -92,13 +91,13 @@ export function parse(text) {
 
 const needsPicture = ({ kind, fields }) => kind === "transfers" || (kind === "interpolations" && fields.to_seed === undefined);
 
-/** Whether steps lead to one coloring: the first needs no other, and each of the rest the one before. */
+/** Whether steps form a chain: the first needs no picture, and each other one the picture before. */
 function isRecipe(steps) {
   const isOne = (step) => step && step.fields.seed !== undefined && step.index !== null && step.index < (step.fields.steps ?? MAX_INDEX + 1);
   return steps.length > 0 && steps.length <= MAX_SOURCES && steps.every((step, i) => isOne(step) && needsPicture(step) === i > 0);
 }
 
-/** Read what makes a coloring, but for its sources; null if it says nothing of one. */
+/** Read a coloring's parameters, without its sources; null if there are none. */
 function readStep(given) {
   const kind = Object.hasOwn(KINDS, given.get("kind")) ? given.get("kind") : "colorizations";
   const fields = {};

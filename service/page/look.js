@@ -10,8 +10,8 @@ const VERTEX = `attribute vec2 corner; varying vec2 at;
 void main() { at = vec2(corner.x, 1.0 - corner.y); gl_Position = vec4(2.0 * corner - 1.0, 0.0, 1.0); }`;
 
 /**
- * a*b* = saturation · a*b* + warmth · (2.4, 17.7), as the service has it (model/pixels/scaling.py); then less chroma, at
- * constant L* and hue, until sRGB has the color.
+ * a*b* = saturation · a*b* + warmth · (2.4, 17.7), as in the service (model/pixels/scaling.py); then chroma shrinks at
+ * constant L* and hue until the color fits sRGB.
  */
 const FRAGMENT = `precision highp float;
 varying vec2 at; uniform sampler2D photo; uniform float saturation; uniform float warmth;
@@ -113,7 +113,7 @@ export async function withLook(blob, look) {
   return canvas;
 }
 
-/** Return a canvas as a file. A JPEG, which holds no transparency, has white behind it, as those of the service. */
+/** Return a canvas as a file. A JPEG, which has no transparency, gets a white background, as in the service. */
 export function canvasBlob(canvas, format, quality) {
   if (format === "jpeg") {
     const context = Object.assign(canvas.getContext("2d"), { globalCompositeOperation: "destination-over", fillStyle: "white" });
@@ -129,7 +129,7 @@ const made = new WeakMap(); // of a sample, the addresses of its pictures by loo
 
 const nameOf = ({ saturation, warmth }) => `${saturation} ${warmth}`;
 
-/** Return the address of a sample's picture with its look; that of the last one, until it has been made. */
+/** Return the address of a sample's picture with its look; until that is made, the previous one. */
 export function shownUrl(sample) {
   const look = lookOf(sample);
   if (isPlain(look)) return sample.url;

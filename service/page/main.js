@@ -1,4 +1,4 @@
-/** The page's beginning: every part is set up, then the service is asked what it is. */
+/** Start of the page: set up every part, then ask the service for its model. */
 
 import { setUpAlbum } from "./album.js";
 import { setUpArrival } from "./arrival.js";

@@ -1,4 +1,4 @@
-/** Short messages: seen in a corner, or only heard. */
+/** Short messages: shown in a corner, or only for screen readers. */
 
 import { byId, iconButton, make } from "./element.js";
 import { errorWords } from "./words.js";
@@ -11,7 +11,7 @@ export function announce(text) {
   byId("status").textContent = text;
 }
 
-/** Put the messages where they are seen and heard: into a dialog that is open, as it covers all else. */
+/** Move the messages into an open dialog, which covers everything else. */
 function place() {
   const at = document.querySelector("dialog[open]") ?? document.body;
   for (const each of [byId("notices"), byId("status")]) if (each.parentElement !== at) at.append(each);

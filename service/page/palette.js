@@ -1,9 +1,9 @@
-/** The palette: colors that fit a point of the photo, named after what has them. */
+/** The palette: colors that fit a point of the photo, named after objects. */
 
 import { byId, clamp, make } from "./element.js";
 import { atLightness, hexToLab } from "./lab.js";
 
-/** [name, color, the lightness that such things mostly have]. */
+/** [name, color, usual range of lightness L*]. */
 const COLORS = [
   ["light skin", "#d9a98c", 55, 90], ["dark skin", "#8a5a3c", 15, 55], ["lips, rose", "#c46a70", 35, 70], ["blond hair", "#c9a86a", 50, 85],
   ["brown hair", "#6b4630", 8, 45], ["wood", "#8f6236", 25, 65], ["brick, rust", "#a03c28", 20, 55], ["red", "#c8202c", 20, 60],
@@ -77,7 +77,7 @@ export function openPalette({ left, top }, lightness, chosen, remove) {
   byId("palette-swatches").firstChild.focus({ preventScroll: true });
 }
 
-/** The colors that things of this lightness have, as they look at it. */
+/** Colors of objects of this lightness, adapted to it. */
 function fitting(lightness) {
   const all = COLORS.map(([name, color, low, high]) => ({ name, color, off: Math.max(low - lightness, lightness - high, 0), ...atLightness(color, lightness) }));
   const held = all.filter(({ kept }) => kept >= LEAST_CHROMA);

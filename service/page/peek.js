@@ -1,4 +1,4 @@
-/** A look at the gray photo: as long as the photo is held, or the space bar. */
+/** Peek at the gray photo, while the photo or the space bar is held down. */
 
 import { byId } from "./element.js";
 import { dragged } from "./zoom.js";
@@ -26,5 +26,5 @@ export function setUpPeek(viewer) {
   viewer.addEventListener("close", end);
 }
 
-/** Whether the gray photo is shown just now: the click that ends this is no other. */
+/** Whether the gray photo is shown now; the click that ends this has no other effect. */
 export const isPeeking = () => byId("stage").classList.contains("peeking");

@@ -1,4 +1,4 @@
-/** One photo: its file, what stands for it in gray and in color, and a number by which a link knows it again. */
+/** One photo: its file, its gray and colored pictures, and a number by which links recognize it. */
 
 import { amend, store } from "./store.js";
 import { number } from "./words.js";
@@ -36,12 +36,12 @@ function fingerprint(bytes) {
 /** All colorings of a photo, of all its runs. */
 export const samplesOf = (photo) => photo.runs.flatMap((run) => run.samples);
 
-/** What stands for the gray photo: itself, or a coloring, of the same lightness. Both are shown through `.gray`. */
+/** Picture of the gray photo: itself, or a coloring of the same lightness; both shown through `.gray`. */
 export const grayUrl = (photo) => (photo.shows ? photo.url : samplesOf(photo)[0]?.url);
 
 /**
- * The coloring that stands for the photo: the one kept last, or else the first of those that the grid shows with it. Until
- * one of these has come, it is the first of the run before.
+ * The coloring that represents the photo: the one kept last, or else the first in its grid. Until one of these arrives, the
+ * first of the previous run.
  */
 export function coverOf(photo) {
   const { kept, grids } = store.view;
@@ -50,8 +50,8 @@ export function coverOf(photo) {
 }
 
 /**
- * How likely the model finds a sample, in words, next to the likeliest of its photo; null where there is nothing to
- * compare with. Bits per dimension of colorings of one photo mostly lie within half a bit.
+ * A sample's likelihood in words, compared with the likeliest of its photo; null if there is no other. Bits per dimension
+ * of one photo's colorings mostly differ by less than half a bit.
  */
 export function likelihoodWords(sample) {
   const bits = samplesOf(sample.run.photo).map((each) => each.bits_per_dim);
@@ -60,6 +60,6 @@ export function likelihoodWords(sample) {
   return behind < 0.08 ? "very likely" : behind < 0.3 ? "likely" : "unusual";
 }
 
-/** Say what these words mean, with the number behind them. */
+/** Explain these words, with the number. */
 export const explainLikelihood = ({ bits_per_dim: bits }) =>
-  `How likely the model finds these colors, compared with the photo's other colorings: the words are relative, and may change when more come. These take ${number(bits)} bits per dimension; fewer are likelier.`;
+  `How likely the model finds these colors, compared with the photo's other colorings. This is relative, and may change with more colorings. These take ${number(bits)} bits per dimension; fewer are likelier.`;

@@ -1,4 +1,4 @@
-/** Photos come in, each is colorized in its turn; they go; and they come back after a reload. */
+/** Photos: adding and colorizing them in turn, removing them, and restoring them after a reload. */
 
 import { colorizeFirst, lookAt, showing, withMore } from "./actions.js";
 import { accepted } from "./files.js";
@@ -6,7 +6,7 @@ import { enlivenPhoto, newPhoto } from "./photo.js";
 import { amend, change, store } from "./store.js";
 import { enlivenRun, isBusy, start } from "./work.js";
 
-/** Add files; `example` names the sample that it is, of those that come with the page. */
+/** Add files; `example`: the name of one of the page's samples. */
 export function addFiles(files, example) {
   const photos = accepted(files).map((file) => newPhoto(file, example));
   if (!photos.length) return;
@@ -19,7 +19,7 @@ export function addFiles(files, example) {
   scrollTo(0, 0);
 }
 
-/** Take a photo away, as long as nobody undoes it. */
+/** Remove a photo, until undo. */
 export function removePhoto(photo) {
   const { photos, kept } = store.view;
   const rest = photos.filter((each) => each !== photo);
@@ -27,12 +27,12 @@ export function removePhoto(photo) {
   change({ photos: rest, ...lookAt(next), kept: kept.filter((sample) => sample.run.photo !== photo) });
 }
 
-/** Take all photos away, as long as nobody undoes it. */
+/** Remove all photos, until undo. */
 export function removeAll() {
   change({ photos: [], ...lookAt(null), kept: [] });
 }
 
-/** Show what the browser has stored before a reload, and go on with what was in work then. */
+/** Restore the session from before a reload, and continue its work. */
 export function revive({ view, album, reference = null }) {
   for (const photo of view.photos) {
     enlivenPhoto(photo);

@@ -1,4 +1,4 @@
-/** A color photo lends its colors. */
+/** The reference: a color photo that gives its colors. */
 
 import { transfer } from "./actions.js";
 import { byId, slider } from "./element.js";
@@ -36,7 +36,7 @@ function show() {
   byId("closeness-field").hidden = false;
 }
 
-/** Begin the transfer. It takes the place of an earlier one of this photo that is not finished. */
+/** Begin the transfer. It replaces an unfinished one of this photo. */
 function apply() {
   clearTimeout(timer);
   due = null;
@@ -49,7 +49,7 @@ function apply() {
   transfer(store.reference.file, store.reference.closeness);
 }
 
-/** Begin it a moment after the last change: a key that is held down changes the slider many times. */
+/** Begin the transfer a moment after the last change: holding down a key changes the slider many times. */
 function applySoon(closeness) {
   store.reference.closeness = closeness;
   clearTimeout(timer);

@@ -1,12 +1,12 @@
-/** Which model drew a coloring, and which one the service has now: it may be another after a restart. */
+/** The model that drew a coloring, and the service's present model, which may differ after a restart. */
 
 import { model } from "./service.js";
 import { amend, store } from "./store.js";
 
-/** Name a model: by its name, and by the beginning of its weights' checksum. */
+/** Identify a model by its name and the start of its weights' checksum. */
 export const modelName = ({ id, sha256 }) => `${id}.${sha256.slice(0, 8)}`;
 
-/** The name alone, of a model that is named so. */
+/** The name in such an identifier. */
 export const modelId = (name) => name.slice(0, Math.max(0, name.lastIndexOf(".")));
 
 /** The name of the model that drew a sample; null if that is not known. */

@@ -1,4 +1,4 @@
-/** The HTTP interface: requests, patience where the service asks for it, and its key. */
+/** The HTTP interface: requests, retries and the API key. */
 
 import { events } from "./events.js";
 import { askForKey, storedKey } from "./key.js";
@@ -6,12 +6,12 @@ import { askForKey, storedKey } from "./key.js";
 const MAX_TRIES = 30;
 const STREAM = "text/event-stream";
 
-/** What a proxy between page and service means by an answer of its own. */
+/** Meaning of a proxy's own statuses. */
 const PROXY = { 413: "upload_too_large", 502: "unreachable", 503: "unreachable", 504: "unreachable" };
 
 /**
- * An answer that is not what was asked for: `code` is for programs, `detail` the service's own words. `passes` says whether
- * the same request may succeed later, or with a key.
+ * An error answer: `code` is for programs, `detail` is the service's own text. `passes` says whether the same request may
+ * succeed later, or with a key.
  */
 export class Problem extends Error {
   constructor(status, code, detail) {
@@ -33,9 +33,9 @@ export async function model({ signal, onWait } = {}) {
 }
 
 /**
- * Ask for colorings. `fields` are texts, numbers, arrays (sent as JSON) and files. `onColoring` gets each coloring, with
- * its file as `blob`, as soon as it has come: one after another where the service streams them. Returns the rest of the
- * answer. `quiet`: ask nobody for a key.
+ * Request colorings. `fields` are texts, numbers, arrays (sent as JSON) and files. `onColoring` gets each coloring, with
+ * its file as `blob`, as soon as it arrives; the service may stream them. Returns the rest of the answer. `quiet`: do not
+ * ask the user for a key.
  */
 export async function colorings(kind, fields, { onColoring, ...options }) {
   const headers = { Accept: `${STREAM}, application/json;q=0.9` };
@@ -54,7 +54,7 @@ export async function colorings(kind, fields, { onColoring, ...options }) {
   }
 }
 
-/** The problem of a file that changed after it was chosen, or is gone: browsers send none of the request, and do not say why. */
+/** Detect a file that has changed or gone since it was chosen: browsers then send nothing, and give no reason. */
 async function unreadable(fields) {
   for (const file of Object.values(fields)) {
     if (!(file instanceof File)) continue;
@@ -92,7 +92,7 @@ function bytes(base64) {
   return Uint8Array.fromBase64 ? Uint8Array.fromBase64(base64) : Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
 }
 
-/** Fetch; wait and try again as long as `Retry-After` says so; ask for a key where one is missing. */
+/** Fetch; retry as `Retry-After` says; ask for a key if one is missing. */
 async function request(path, init, { signal, onWait, quiet = false } = {}) {
   for (let tries = 1; ; tries++) {
     const key = storedKey();

@@ -1,7 +1,7 @@
 /**
- * What a reload must not lose: the photos of this tab, their colorings and what is set, in the browser's own storage. Each
- * tab has a session of its own. Files are written once, the rest anew after each change: what was done at once, colorings that
- * come a moment later. Undo begins anew after a reload.
+ * The session that survives a reload: this tab's photos, colorings and settings, in the browser's storage. Each tab has its
+ * own session. Files are written once, the rest after each change: user actions at once, arriving colorings a moment
+ * later. The undo history does not survive a reload.
  */
 
 import { notice } from "./notices.js";
@@ -22,7 +22,7 @@ let writing = Promise.resolve();
 let isDue = false; // whether a write waits for the one before
 let isFull = false; // whether the last write failed, which was said
 
-/** Bring back what was there before a reload, then keep what changes. `revive` makes live photos of what was stored. */
+/** Restore the session from before a reload, then store changes. `revive` makes live photos from stored ones. */
 export async function setUpSession(revive) {
   try {
     session = await ownSession();
@@ -99,7 +99,7 @@ const completed = (transaction) => new Promise((resolve, reject) => {
 
 const filesOf = (name) => IDBKeyRange.bound([name], [name, []]);
 
-/** Delete what closed tabs have left. An open one may not have changed for a day, either. */
+/** Delete the sessions of closed tabs. An open tab, too, may be unchanged for a day. */
 async function forgetOld() {
   const locks = await navigator.locks?.query();
   const held = new Set(locks?.held.map(({ name }) => name));
@@ -143,9 +143,9 @@ function save() {
   writing = writing.then(write).then(() => (isFull = false), warn);
 }
 
-/** Say that nothing more is stored. The next change may need less room. */
+/** Warn that nothing more is stored. The next change may need less room. */
 function warn() {
-  if (!isFull) notice("Your browser cannot store more: a reload would lose what comes from now on. Download what you want to keep.");
+  if (!isFull) notice("Your browser cannot store more: a reload would lose everything new. Download what you want to keep.");
   isFull = true;
 }
 
@@ -169,7 +169,7 @@ async function write() {
   stored = used;
 }
 
-/** Copy what can be stored. Photos, runs and samples refer to each other, in the copy as well; files become numbers. */
+/** Copy the storable state. Photos, runs and samples keep their references to each other; files become numbers. */
 function copyOf({ view, album, reference }, numberOf) {
   const copies = new Map();
   const once = (build) => (of) => {

@@ -22,13 +22,13 @@ export function setUpSettings() {
   listen(show);
 }
 
-/** What the main button does. */
+/** Action of the main button. */
 export function goOn() {
   if (canAdd()) addMore();
   else if (!isMade()) colorize(store.view.photo);
 }
 
-/** And what it says. */
+/** Text of the main button. */
 export function goOnWords() {
   if (!canAdd()) return "Colorize";
   return isLikeOne(store.view.runs[0]) ? `${moreCount()} more like it` : `${moreCount()} more`;
@@ -56,7 +56,7 @@ function show() {
   byId("colorize").textContent = goOnWords();
   byId("colorize").disabled = isMade(); // the words of the slider say why, or the note
   byId("seed-note").hidden = !isUsedUp();
-  byId("seed-note").textContent = `Seed ${settings.seed} has no further colorings. Set another below, or none.`;
+  byId("seed-note").textContent = `Seed ${settings.seed} has no further colorings. Set another below, or leave it empty.`;
   byId("source-note").hidden = !canAdd() || !isLikeOne(store.view.runs[0]);
   const hints = photo ? hintsOf(photo).length : 0;
   byId("hint-count").hidden = !hints || (store.view.runs.length > 0 && store.view.runs[0].kind !== "colorizations"); // others heed none

@@ -13,14 +13,14 @@ export function showShare(sample) {
   byId("share-note").textContent = found ? `${sampleTitle(sample)} has no link, because ${reason(sample, found)}.` : "";
 }
 
-/** Say why a sample has no link: because of itself, or of one that it comes of. */
+/** Say why a sample has no link: because of itself, or of one of its sources. */
 function reason(sample, { why, from }) {
   const first = sampleTitle(from).toLowerCase();
-  if (why === "long") return `a link holds the making of at most ${MAX_SOURCES} others: it comes of ${first} by more steps than that`;
-  const picture = "a link holds no picture: ";
+  if (why === "long") return `a link can describe at most ${MAX_SOURCES} earlier steps, and it is more steps from ${first}`;
+  const picture = "a link cannot hold a picture: ";
   if (from === sample) return `${picture}the colors come from another photo`;
   const fault = why === "earlier" ? "which an earlier model drew" : "whose colors come from another photo";
-  return `${picture}it ${sample.run.source === from ? "is like" : "comes of"} ${first}, ${fault}`;
+  return `${picture}it ${sample.run.source === from ? "is like" : "is made from"} ${first}, ${fault}`;
 }
 
 export async function shareSample(sample) {
@@ -30,7 +30,7 @@ export async function shareSample(sample) {
   try {
     await navigator.clipboard.writeText(link);
     note.textContent = copied;
-  } catch { // outside of a secure context there is the old way alone
+  } catch { // outside a secure context, only the old way works
     note.textContent = link;
     getSelection().selectAllChildren(note);
     if (document.execCommand("copy")) note.textContent = copied;

@@ -1,6 +1,6 @@
 /**
- * What the page knows. `view` is what is looked at and set, and is never written into: each change makes a new one, so
- * that undo only goes back to a former one. Runs and their samples stay with their photo, whatever is undone.
+ * The page's state. `view` is the visible and set part, and immutable: each change makes a new one, so undo just returns to
+ * an earlier one. Runs and their samples stay with their photo, regardless of undo.
  */
 
 import { COUNT } from "./options.js";
@@ -41,14 +41,14 @@ export function notify() {
   for (const listener of listeners) listener();
 }
 
-/** Change what is seen, in a step that undo takes back. */
+/** Change the view, as an undo step. */
 export function change(patch) {
   past.push(store.view);
   future.length = 0;
   amend(patch);
 }
 
-/** Change what is seen without a step of its own. */
+/** Change the view without an undo step of its own. */
 export function amend(patch) {
   const view = { ...store.view, ...patch };
   if (view.photo) view.grids = new Map(view.grids).set(view.photo, view.runs);
@@ -68,7 +68,7 @@ function travel(from, to) {
   notify();
 }
 
-/** The temperature to ask for; undefined leaves it to the service, as long as the model is not known. */
+/** The temperature to request; undefined, while the model is unknown, lets the service choose. */
 export const temperature = () => store.view.settings.temperature ?? store.model?.default_temperature;
 
 export function changeSettings(patch) {
@@ -77,14 +77,14 @@ export function changeSettings(patch) {
 
 export const hintsOf = (photo) => store.view.hints.get(photo) ?? [];
 
-/** What the service takes of a fixed color: its name and the chosen color are for people. */
+/** The fields of a fixed color for the service, without its name and the chosen color. */
 export const point = ({ x, y, color }) => ({ x, y, color });
 
 export function changeHints(photo, hints) {
   change({ hints: new Map(store.view.hints).set(photo, hints) });
 }
 
-/** How a sample looks: as it was adjusted, or else as those looked that its run began with. */
+/** A sample's look: its own adjustment, or else the look of its run's sources. */
 export const lookOf = (sample) => store.view.looks.get(sample) ?? firstLook(sample);
 
 /**
@@ -100,10 +100,10 @@ function firstLook({ run, number }) {
   return { saturation: between("saturation"), warmth: between("warmth") };
 }
 
-/** The look of each place of a run, also of those whose samples have not come. */
+/** The look of each place of a run, including samples that have not arrived. */
 export const looksOf = (run) => run.slots.map((sample, i) => (sample ? lookOf(sample) : firstLook({ run, number: run.first + i + 1 })));
 
-/** The looks of all samples, as they are or as given, once those of a run have the looks of its places. */
+/** All samples' looks, present or given, after a run's samples get the looks of its places. */
 export function looksLike(places, run, before = store.view.looks) {
   const looks = new Map(before);
   for (const [i, sample] of run.slots.entries()) if (sample) setLook(looks, sample, places[i] ?? PLAIN);
@@ -124,7 +124,7 @@ function setLook(looks, sample, look) {
   else looks.set(sample, look);
 }
 
-/** The samples in the grid, in its order: what they are variations of, then those that have come. */
+/** The samples in the grid, in order: the source of variations, then the samples that have arrived. */
 export function shownSamples() {
   const { runs } = store.view;
   const source = runs[0]?.source;

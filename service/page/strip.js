@@ -1,4 +1,4 @@
-/** The photos, where there are several: each in its colors, with how far it is. */
+/** The strip of several photos: each in its colors, with its progress. */
 
 import { showPhoto } from "./actions.js";
 import { byId, icon, make, once, set, setChildren } from "./element.js";

@@ -1,4 +1,4 @@
-/** Light or dark: as the system has it, until the button says otherwise. */
+/** Light or dark theme: the system's, until the button changes it. */
 
 import { byId } from "./element.js";
 import { recall, remember } from "./storage.js";

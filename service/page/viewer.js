@@ -20,7 +20,7 @@ import { fit, setPhoto, setUpZoom, zoomKey } from "./zoom.js";
 let photo = null;
 let sample = null; // null: the gray photo itself
 let fixing = false; // whether a click on the photo fixes a color
-let follows = false; // whether the sample gives way to the one of its number that follows the fixed colors
+let follows = false; // whether the sample is replaced by the one of its number that follows the fixed colors
 let preview = null;
 
 const viewer = () => byId("viewer");
@@ -103,7 +103,7 @@ function keys(event) {
   if (way || zoomKey(event.key)) event.preventDefault();
 }
 
-/** The photo takes the focus from a button that a pointer pressed or that has gone, so that the keys do what they say. */
+/** Focus the photo after a pointer press on a button, or after a button disappears, so that the viewer's keys work. */
 function backToStage(event) {
   const button = event.target.closest("button");
   if (!button || isPaletteOpen() || document.activeElement.matches(".dot")) return;
@@ -200,7 +200,7 @@ function showFailure() {
   byId("view-retry").hidden = !canGoOn(failed);
 }
 
-/** Couple a slider with the sample's look: seen while it is dragged, counted where it is let go. */
+/** Couple a slider with the sample's look: previewed while dragged, applied on release. */
 function slideLook(id, words) {
   const input = byId(id);
   input.oninput = ({ preview: live = true }) => {

@@ -1,4 +1,4 @@
-/** The first look: one photo that is colorized live, to compare, and samples to begin with. */
+/** The welcome screen: one photo colorized live, to compare, and samples to start with. */
 
 import { byId, make, set } from "./element.js";
 import { notice } from "./notices.js";
@@ -33,7 +33,7 @@ async function fetchSample(name) {
   return new File([await answer.blob()], `${name}.jpg`, { type: "image/jpeg" });
 }
 
-/** Add one of the samples, as if it had been chosen. */
+/** Add one of the samples, as if the user had chosen its file. */
 export async function addSample(name) {
   try {
     addFiles([await fetchSample(name)], name);

@@ -1,4 +1,4 @@
-/** Errors, runs and numbers in words. */
+/** Texts for errors, runs and numbers. */
 
 const FEW = 3; // names in one message
 
@@ -9,7 +9,7 @@ const ERRORS = {
   too_many_pixels: "This photo has more pixels than the service accepts.",
   unsupported_image_type: "The service cannot read this type of file.",
   undecodable_image: "This file is damaged or incomplete.",
-  output_too_large: "This would be more pixels than the service or the format allows.",
+  output_too_large: "The result would have more pixels than the service or the format allows.",
   invalid_parameters: "The service refuses one of the settings.",
   invalid_input: "The service refuses one of the settings.",
   queue_full: "The service is busy with other photos.",
@@ -17,13 +17,13 @@ const ERRORS = {
   draining: "The service is stopping.",
   load_failed: "The service runs, but its model could not be loaded.",
   deadline: "This took longer than the service allows.",
-  missing_key: "The service asks for a key.",
+  missing_key: "The service requires a key.",
   invalid_key: "The service does not know this key.",
   model_changed: "The service has another model now.",
-  rate_limited: "This key has made as many requests as it may for now.",
+  rate_limited: "This key has reached its request limit for now.",
 };
 
-/** Say what went wrong: a sentence, and the service's own words, which are made one, below it. */
+/** Return `{title, detail}` of an error: a sentence, and the service's own text as a sentence. */
 export function errorWords(error) {
   const title = ERRORS[error.code] ?? "Something went wrong.";
   return { title, detail: sentence(error.detail ?? error.message ?? "") };
@@ -41,7 +41,7 @@ export const listed = (names) => `${names.slice(0, -1).join(", ")} or ${names.at
 export const few = (names) => (names.length <= FEW ? names.join(", ") : `${names.slice(0, FEW).join(", ")} and ${count(names.length - FEW, "other")}`);
 export const count = (n, one, many = `${one}s`) => `${n} ${n === 1 ? one : many}`;
 
-/** How daring a temperature is, beside the one that the model recommends. */
+/** Name the boldness of a temperature, compared with the recommended one. */
 export function boldness(value, recommended = 1) {
   if (value === 0) return "Safest";
   if (value < 0.6 * recommended) return "Very safe";
@@ -70,7 +70,7 @@ const KINDS = {
 
 export const runTitle = (run) => run.title ?? KINDS[run.kind];
 
-/** What a run was asked for, in a few words. */
+/** Summarize a run's settings in a few words. */
 export function runFacts(run, recommended) {
   const { hints } = run.fields;
   const facts = [];
@@ -81,7 +81,7 @@ export function runFacts(run, recommended) {
   return facts.join(" · ");
 }
 
-/** The numbers behind it. */
+/** Return a run's temperature and seed as text. */
 export function runNumbers(run) {
   const facts = [];
   if (run.temperature !== undefined) facts.push(`temperature ${number(run.temperature)}`);

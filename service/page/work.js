@@ -1,6 +1,6 @@
 /**
- * Runs: what is asked for one photo, and the samples that come of it, each in its slot. One run works at a time, in one
- * request; what a user asks for goes before what is left of the work on all photos.
+ * Runs: a request for one photo, and its resulting samples, each in a slot. One run works at a time, in one request; a
+ * user's own runs go before the remaining work on all photos.
  */
 
 import { settle } from "./beginnings.js";
@@ -15,7 +15,7 @@ const waiting = [];
 let current = null;
 let runs = 0;
 
-/** What a photo waits for is stopped when it goes, also by undo or redo; it can go on when the photo comes back. */
+/** Stop a photo's waiting runs when it is removed, also by undo or redo; they can continue when it returns. */
 export function setUpWork() {
   listen(() => {
     const left = [current, ...waiting].filter((run) => isBusy(run) && !store.view.photos.includes(run.photo));
@@ -42,7 +42,7 @@ function madeRun(photo, kind, total, fields, more) {
   });
 }
 
-/** Give a run what cannot be stored. */
+/** Add the parts of a run that cannot be stored. */
 export function enlivenRun(run) {
   Object.assign(run, { id: ++runs, wait: null });
   Object.defineProperty(run, "samples", { get() { return this.slots.filter(Boolean) }, configurable: true });
@@ -54,10 +54,10 @@ export const isBusy = (run) => run?.status === "waiting" || run?.status === "wor
 
 export const isHalted = (run) => run.status === "failed" || run.status === "stopped";
 
-/** Whether a run ended before its time, and may succeed when it goes on. */
+/** Whether a run ended early, and may succeed if continued. */
 export const canGoOn = (run) => run.status === "stopped" || (run.status === "failed" && run.error.passes !== false);
 
-/** Begin a run, or go on with one that failed or was stopped: samples that have come stay. */
+/** Begin a run, or continue one that failed or was stopped; its samples stay. */
 export function start(run) {
   Object.assign(run, { status: "waiting", error: null, aborter: new AbortController() });
   const behind = run.album ? -1 : waiting.findIndex((each) => each.album);
@@ -99,7 +99,7 @@ async function pump() {
   pump();
 }
 
-/** Make what is missing of a run; `seen` is the run whose progress is shown meanwhile. */
+/** Make the missing samples of a run; `seen` is the run whose progress is shown meanwhile. */
 async function finish(run, signal, seen = run) {
   const onWait = (problem, seconds) => {
     seen.wait = { problem, seconds };
@@ -133,14 +133,14 @@ async function finish(run, signal, seen = run) {
   }
 }
 
-/** To another model, the seeds of a run name other colorings. */
+/** With another model, a run's seeds give other colorings. */
 function changed({ kind, source }) {
   if (kind === "interpolations") return new Problem(409, "model_changed", "An earlier model drew both ends, or the one that the steps begin with. Choose one that the new model has drawn afresh.");
   const advice = kind === "variations" && source ? " Press “More like this” again: the new model begins with the picture." : "";
-  return new Problem(409, "model_changed", `An earlier model drew what these begin with, so the rest would not fit.${advice}`);
+  return new Problem(409, "model_changed", `An earlier model drew the source of these, so the rest would not fit.${advice}`);
 }
 
-/** Make the sample whose picture a run begins with by its recipe, each step from the picture of the one before. */
+/** Make the sample whose picture a run starts from, by its recipe: each step from the picture of the step before. */
 async function makePicture(run, signal) {
   const made = [];
   let picture = null;
@@ -178,7 +178,7 @@ function take(run, coloring) {
 /** The fields of a run's requests. */
 const requestOf = ({ photo, fields }) => ({ image: photo.file, ...fields, hints: fields.hints?.map(point) });
 
-/** What to ask for next: all that is missing, or of a huge photo as much as the service answers at once. */
+/** The next request: all missing samples, or for a huge photo as many as the service answers at once. */
 function missing(run) {
   if (run.kind === "interpolations") return {};
   const start = run.slots.indexOf(null);
@@ -186,15 +186,15 @@ function missing(run) {
   return { offset: (run.fields.offset ?? 0) + start, n: Math.min((end < 0 ? run.total : end) - start, mostOf(run.photo)) };
 }
 
-/** How many colorings of a photo the service answers at once. */
+/** Maximum colorings of a photo in one answer. */
 export function mostOf({ width, height }) {
   const { pixels, output_pixels: limit } = store.model.limits;
   return Math.max(1, Math.floor(limit / (width * height || pixels))); // a size that is not known may be the largest
 }
 
 /**
- * Return one sample's file; in another format than it came in, made anew by the service from what names the sample. Return
- * null where the service has another model by now: it would draw other colors.
+ * Return one sample's file. In another format than received, the service draws the sample again from its parameters. Return
+ * null if the service has another model now, which would draw other colors.
  */
 export async function encoded(sample, format, quality, onWait) {
   if (format === "jpeg" && quality === QUALITY) return sample.blob;

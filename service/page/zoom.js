@@ -67,7 +67,7 @@ export function toStage({ x, y }) {
   return { left: at.x + x * width * at.scale, top: at.y + y * height * at.scale };
 }
 
-/** From now on, this photo is shown. */
+/** Show this photo from now on. */
 export function setPhoto(shown) {
   photo = shown;
 }
@@ -132,7 +132,7 @@ function pan(event) {
   paint();
 }
 
-/** Keep the photo on the stage: in its middle where it is smaller, without a gap where it is larger. */
+/** Keep the photo on the stage: centered if smaller, without gaps if larger. */
 function paint() {
   const { clientWidth, clientHeight } = stage();
   const { width, height } = size();

@@ -189,7 +189,7 @@ def test_colors_of_a_picture_and_what_is_made_of_them_have_no_link(page, upload,
     vary(page)
     no_link(page, "it is like coloring 1, whose colors come from another photo.")
     see_step_2(page)
-    no_link(page, "Step 2 of 5 has no link, because a link holds no picture: it comes of coloring 1, whose colors")
+    no_link(page, "Step 2 of 5 has no link, because a link cannot hold a picture: it is made from coloring 1, whose colors")
 
 
 def test_a_step_to_what_has_no_name(first, open_page, upload, service) -> None:
@@ -295,7 +295,7 @@ def test_too_many_variations_of_variations_have_no_link(page, upload) -> None:
     expect(page.locator("#share")).to_be_visible()
     vary(page)
     no_link(
-        page, "Variation 1 has no link, because a link holds the making of at most 5 others: it comes of variation 1"
+        page, "Variation 1 has no link, because a link can describe at most 5 earlier steps, and it is more steps from variation 1"
     )
 
 

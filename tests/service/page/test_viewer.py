@@ -174,7 +174,7 @@ def test_more_like_this_looks_like_it(viewed, service) -> None:
     first = service.colorizer.options[-1]
     assert (first.seed, first.index, first.strength) == (seed, 1, 0.4)
     expect(viewed.locator("#colorize")).to_have_text("4 more like it")
-    expect(viewed.locator("#source-note")).to_have_text("More like it is as safe or bold as its source.")
+    expect(viewed.locator("#source-note")).to_have_text("“More like this” is as safe or bold as its source.")
     add_more(viewed, 8)
     second = service.colorizer.options[-1]
     assert (first.seed, first.index, first.strength) == (second.seed, second.index, second.strength)
