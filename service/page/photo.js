@@ -62,4 +62,4 @@ export function likelihoodWords(sample) {
 
 /** Explain these words, with the number. */
 export const explainLikelihood = ({ bits_per_dim: bits }) =>
-  `How likely the model finds these colors, compared with the photo's other colorings. This is relative, and may change with more colorings. These take ${number(bits)} bits per dimension; fewer are likelier.`;
+  `How likely the model finds these colors, compared with the photo's other colorings: the words are relative, and may change with more colorings. These take ${number(bits)} bits per dimension; fewer are likelier.`;

@@ -264,7 +264,7 @@ def test_a_full_storage_is_said_and_what_is_removed_goes_from_it(stored, color_p
     }""")
     with stored.expect_console_message(lambda line: line.text == "full"):
         stored.set_input_files("#files", color_photo)
-    expect(stored.locator("#notices")).to_contain_text("a reload would lose what comes from now on")
+    expect(stored.locator("#notices")).to_contain_text("a reload would lose everything new")
     done(stored, 2)
     assert stored.get_by_role("alert").count() <= 1  # said once, and gone after a while
     stored.click("#album-remove")

@@ -189,7 +189,7 @@ def test_full_view_says_what_failed_and_what_it_waits_for(page, upload) -> None:
     page.route("**/v1/models", lambda route: route.fulfill(status=429, headers={"Retry-After": "1"}, json=busy))
     page.select_option("#format", "png")
     page.click("#download")
-    expect(page.locator("#notices")).to_contain_text("as it may for now. Trying again in 1 s")
+    expect(page.locator("#notices")).to_contain_text("reached its request limit for now. Trying again in 1 s")
     with page.expect_download():
         page.unroute("**/v1/models")
     assert page.get_by_role("alert").count() <= 1  # said once, and gone after a while

@@ -184,12 +184,12 @@ def test_colors_of_a_picture_and_what_is_made_of_them_have_no_link(page, upload,
     keep(page, 0)
     borrow(page, color_photo)
     page.locator(".card.new .open").first.click()
-    no_link(page, "Coloring 1 has no link, because a link holds no picture: the colors come from another photo.")
+    no_link(page, "Coloring 1 has no link, because a link cannot hold a picture: the colors come from another photo.")
     page.click("#keep")
     vary(page)
     no_link(page, "it is like coloring 1, whose colors come from another photo.")
     see_step_2(page)
-    no_link(page, "Step 2 of 5 has no link, because a link cannot hold a picture: it is made from coloring 1, whose colors")
+    no_link(page, "Step 2 of 5 has no link, because a link cannot hold a picture: it is made from coloring 1,")
 
 
 def test_a_step_to_what_has_no_name(first, open_page, upload, service) -> None:
@@ -295,7 +295,7 @@ def test_too_many_variations_of_variations_have_no_link(page, upload) -> None:
     expect(page.locator("#share")).to_be_visible()
     vary(page)
     no_link(
-        page, "Variation 1 has no link, because a link can describe at most 5 earlier steps, and it is more steps from variation 1"
+        page, "Variation 1 has no link, because a link can describe at most 5 earlier steps, and it is more steps from"
     )
 
 

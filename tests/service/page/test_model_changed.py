@@ -156,7 +156,7 @@ def test_steps_at_once_after_the_change(page, upload, other_model, service) -> N
     expect(page.locator("#run-error")).to_contain_text("An earlier model drew both")
     assert len(service.colorizer.options) == asked
     page.click("#compare-open")
-    expect(page.locator("#between-not")).to_contain_text("by the model that the service has now")
+    expect(page.locator("#between-not")).to_contain_text("by the present model")
 
 
 def test_variations_of_a_link_do_not_go_on_with_another_model(open_page, upload, other_model, service) -> None:
