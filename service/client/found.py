@@ -46,7 +46,7 @@ def find_photos(arguments: Sequence[Path], out: Path | None) -> tuple[list[Photo
 
     Folders and globs give files with an image suffix, except hidden ones and those in the output folder; a file that is
     named itself is always taken. Links to folders are not followed. Two photos with the same stem, such as a.jpg and
-    a.tif, keep their suffix in the names of their colorings.
+    a.tif, keep their suffix in the names of their colorings. Without an output folder, names may repeat.
     """
     photos: dict[str, Photo] = {}
     troubles: list[Trouble] = []
@@ -59,6 +59,8 @@ def find_photos(arguments: Sequence[Path], out: Path | None) -> tuple[list[Photo
             troubles.append(Trouble(str(argument), reason))
         for photo in found:
             photos.setdefault(os.path.realpath(photo.source), photo)
+    if out is None:
+        return list(photos.values()), troubles
     counts = Counter(photo.target for photo in photos.values())
     seen: dict[Path, Photo] = {}
     for photo in photos.values():

@@ -153,6 +153,14 @@ def test_likelihoods_are_shown(service, run: Callable, photo: Path) -> None:
         assert [row.split("\t")[:2] for row in rows] == [["photo.png", "4.750"], ["other.png", "4.750"]]
 
 
+def test_likelihoods_of_photos_of_one_name_are_shown(run: Callable, photo: Path) -> None:
+    for folder in (Path("one"), Path("two")):
+        folder.mkdir()
+        (folder / "photo.png").write_bytes(photo.read_bytes())
+    rows = run("likelihood", "one", "two").stdout.splitlines()[1:]
+    assert [row.split("\t")[0] for row in rows] == ["one/photo.png", "two/photo.png"]
+
+
 @pytest.mark.parametrize(("error", "status"), [(ConnectionFailedError("gone"), 2), (KeyboardInterrupt(), 130)])
 def test_likelihoods_before_an_early_end_are_shown(
     run: Callable, photo: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, status: int
