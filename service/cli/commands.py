@@ -251,6 +251,9 @@ def _asked(options: dict[str, Any], command: Command, record: Record | None = No
     """Return the request for every photo; a seed left out is that of the same work before."""
     fields = _fields(options, command.endpoint)
     given = {"command": command.name, "strip": options["strip"], "keep_gps": options["keep_gps"], **fields}
+    if "reference" in fields:  # another photo of this name is another reference
+        status = fields["reference"].stat()
+        given["reference"] = [str(fields["reference"].resolve()), status.st_size, status.st_mtime_ns]
     if command.draws and command.draws not in fields:
         earlier = record.seed(given, command.draws) if record else None
         fields[command.draws] = random_seed() if earlier is None else earlier

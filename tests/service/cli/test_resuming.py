@@ -63,6 +63,16 @@ def test_other_options_and_a_changed_photo_are_other_work(run: Callable, photos:
     assert len(state()) == 2
 
 
+def test_a_changed_reference_is_other_work(run: Callable, photos: list[str]) -> None:
+    command = ("transfer", "a.png", "-r", "b.png", "-n", "1", "--seed", "7")
+    run(*command)
+    assert run(*command).stdout.startswith("1 done before, 0 to do")
+    Image.new("RGB", (12, 8), (200, 120, 40)).save("b.png")
+    assert "--overwrite" in run(*command, status=1).stderr
+    run(*command, "--overwrite")
+    assert run(*command).stdout.startswith("1 done before, 0 to do")
+
+
 def test_bad_files_and_files_in_the_way_are_told_of_and_the_others_are_done(
     service, run: Callable, photos: list[str]
 ) -> None:
