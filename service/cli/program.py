@@ -49,6 +49,8 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=MAX_PORT, help="Port to listen on; 0 picks a free one.")] = 8000,
 ) -> None:
     """Serve the HTTP interface until SIGTERM or SIGINT, then finish what was accepted."""
+    if not host:  # such as a variable that is not set; to the system, it is every address
+        raise typer.BadParameter("a host is empty; for every address, give 0.0.0.0", param_hint="--host")
     from service.cli.server import run  # late: no other command needs uvicorn
 
     raise typer.Exit(run(host, port, load_colorizer))

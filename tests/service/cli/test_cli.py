@@ -59,6 +59,14 @@ def test_help_where_the_encoding_lacks_its_characters(monkeypatch: pytest.Monkey
     assert "likelihood" in done.stdout
 
 
+def test_an_empty_host_is_refused_for_it_is_every_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.cli.server.run", Mock(return_value=0))
+    monkeypatch.setenv("COLUMNS", "300")
+    result = CliRunner().invoke(app, ["serve", "--host", ""])
+    assert result.exit_code == 2
+    assert "a host is empty" in result.stderr
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
 def test_a_full_disk_behind_standard_output_is_one_line() -> None:
     command = [Path(sys.executable).with_name("tintflow"), "--version"]
