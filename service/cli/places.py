@@ -45,10 +45,8 @@ def make_folder(folder: Path, hint: str = "--out") -> None:
     """Make the output folder and its parents. Raises BadParameter if that fails."""
     above = next((each for each in (folder, *folder.parents) if os.path.lexists(each)), folder)
     if above.exists() and not above.is_dir():
-        raise typer.BadParameter(
-            f"{above} is a file, not a folder; give a folder, or a file that ends in {NAMED_SUFFIXES}",
-            param_hint=hint,
-        )
+        other = "" if above.suffix.lower() in SUFFIXES else f"; give a folder, or a file that ends in {NAMED_SUFFIXES}"
+        raise typer.BadParameter(f"{above} is a file, not a folder{other}", param_hint=hint)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -42,6 +42,7 @@ REFUSED = {
         *(f"colorize photo.png -n 1 -o {out}" for out in ("notes", "notes/below", "notes/below/x.jpg", "notes/x.jpg")),
         "watch empty -o notes",
     ],
+    "photo.png is a file, not a folder ": ["watch empty -o photo.png", "colorize photo.png -o photo.png/x"],
     "expected a URL such as http://localhost:8000, without ? or #, got localhost:8000": [
         "colorize photo.png --server localhost:8000",
         "models --server localhost:8000",
