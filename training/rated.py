@@ -11,7 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from model.errors import InputError
 from training.data import NoPhotosError
 from training.dataset import Dataset, kept_back
 
-__all__ = ["DRAWS_FILE", "KEY_FILE", "RatedBatch", "RatedDataset", "open_ratings", "read_votes"]
+__all__ = ["DRAWS_FILE", "KEY_FILE", "RatedBatch", "RatedDataset", "read_rows", "read_votes"]
 
 DRAWS_FILE, KEY_FILE, RATINGS_FILE = "draws.npz", "key.json", "ratings-{}.csv"
 SIGNS = {"real": 1, "stain": -1, "score": 1}
@@ -101,15 +101,15 @@ def read_votes(folder: Path) -> NDArray[np.float64]:
     return np.where(counts > 0, sums / counts.clip(1), np.nan)
 
 
-def open_ratings(path: Path) -> TextIO:
-    """Open a CSV from a spreadsheet: with a byte order mark, and remarks in any encoding."""
-    return path.open(newline="", encoding="utf-8-sig", errors="replace")
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Read a CSV from a spreadsheet, with a byte order mark and remarks in any encoding, without its empty rows."""
+    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+        return [row for row in csv.DictReader(file) if any(row.values())]
 
 
 def _read(path: Path) -> tuple[list[str], NDArray[np.float64]]:
     """Read one viewer's ratings: the numbers, and (N, columns) values; higher is better."""
-    with open_ratings(path) as file:
-        rows = list(csv.DictReader(file))
+    rows = read_rows(path)
     names = [name for name in SIGNS if rows and name in rows[0]]
     if not names or "number" not in rows[0]:
         raise InputError("ratings", f"a CSV with number and some of {', '.join(SIGNS)}", str(path))

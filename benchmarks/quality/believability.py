@@ -10,7 +10,6 @@ al. 2016, arXiv 1603.08511). With `--rotate`, there are as many viewers as metho
 another method than the others do, so that neither easy photos nor lenient viewers favor a method (a Latin square).
 """
 
-import csv
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,7 +35,7 @@ from model.pixels.color import photo_to_lightness
 from model.pixels.scaling import paint
 from training.commands import Device, HeldOutPhotos, errors_printed
 from training.data import read_named_photos
-from training.rated import KEY_FILE, open_ratings
+from training.rated import KEY_FILE, read_rows
 
 __all__ = ["app", "read_choices", "read_ratings"]
 
@@ -181,11 +180,11 @@ def read_choices(path: Path, methods: Mapping[int, Sequence[str]]) -> dict[int, 
 
 def _read(path: Path, columns: Sequence[str], methods: Mapping[int, Any]) -> dict[int, list[str]]:
     """Read a CSV: the cells of every number, which its first column holds."""
-    with open_ratings(path) as file:
-        rows = csv.DictReader(file)
-        if not set(columns) <= set(rows.fieldnames or ()):
-            raise InputError("ratings", f"a CSV with columns {', '.join(columns)}", rows.fieldnames)
-        found = [(_number(row[columns[0]]), [row[name] or "" for name in columns[1:]]) for row in rows]
+    rows = read_rows(path)
+    names = [*rows[0]] if rows else []
+    if not set(columns) <= set(names):
+        raise InputError("ratings", f"a CSV with columns {', '.join(columns)}", names)
+    found = [(_number(row[columns[0]]), [row[name] or "" for name in columns[1:]]) for row in rows]
     counts = Counter(number for number, _ in found)
     counts.subtract([*methods])
     wrong = sorted(number for number, count in counts.items() if count)

@@ -76,10 +76,10 @@ def test_each_viewer_counts_by_a_scale_of_their_own(folder: Path) -> None:
     assert np.isfinite(before).all()
 
 
-def test_a_byte_order_mark_and_remarks_in_other_encodings_change_nothing(folder: Path) -> None:
+def test_a_byte_order_mark_an_empty_row_and_remarks_in_other_encodings_change_nothing(folder: Path) -> None:
     before = read_votes(folder)
     text = (folder / "ratings-1.csv").read_text()
-    (folder / "ratings-1.csv").write_text(text, "utf-8-sig")
+    (folder / "ratings-1.csv").write_text(f"{text}\n,\n", "utf-8-sig")
     np.testing.assert_array_equal(read_votes(folder), before)
     (folder / "ratings-1.csv").write_text(
         text.replace("\n", ",très joli\n").replace("très joli", "remark", 1), "cp1252"

@@ -96,7 +96,8 @@ def test_large_pictures_have_a_sheet_each_but_pairs_stay_side_by_side(
 
 
 def ratings(path: Path, rows: list[str], columns: str = "number,real,stain,score") -> Path:
-    path.write_text("\n".join((columns, *rows, "")), "utf-8-sig")  # as spreadsheets write it
+    empty = "," * columns.count(",")
+    path.write_text("\n".join((columns, *rows, empty, "")), "utf-8-sig")  # as spreadsheets write it
     return path
 
 
