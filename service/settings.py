@@ -25,6 +25,7 @@ OF_KUBERNETES = re.compile(
 DAY_SECONDS = 86_400
 """Maximum of settings in seconds, because operating systems' timers are limited."""
 ORIGIN = re.compile(r"\*|null|[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d+)?")
+DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
 class SettingsError(ValueError):
@@ -44,8 +45,8 @@ def refuse_unknown(environment: Iterable[str]) -> None:
         if name.upper().startswith(PREFIX) and name.upper() not in known | NOT_SETTINGS:
             if OF_KUBERNETES.fullmatch(name):
                 continue
-            nearest = get_close_matches(name.upper(), known, 1, 0)
-            raise ValueError(f"{name}: no such setting; the nearest is {nearest[0]}")
+            nearest = "".join(f"; did you mean {each}?" for each in get_close_matches(name.upper(), known, 1, 0.8))
+            raise ValueError(f"{name}: no such setting{nearest}")
 
 
 class Settings(BaseSettings):
@@ -129,8 +130,9 @@ class Settings(BaseSettings):
     def _split(cls, origins: object) -> object:
         if not isinstance(origins, str):
             return origins
-        # browsers send neither slash nor capital letters
-        return tuple(filter(None, (each.strip().rstrip("/").lower() for each in origins.split(","))))
+        # browsers send no slash, no capital letters and no default port
+        cleaned = (each.strip().rstrip("/").lower() for each in origins.split(","))
+        return tuple(each.removesuffix(DEFAULT_PORTS.get(each.partition(":")[0], "")) for each in cleaned if each)
 
     @field_validator("cors_origins")
     @classmethod
