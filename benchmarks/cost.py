@@ -19,11 +19,11 @@ class Cost:
     cpu_seconds: float
     """least processor time of all threads; steadier than wall clock on a busy machine"""
     extra_megabytes: float | None = None
-    """peak of memory above what was in use before, where the system tells"""
+    """peak memory above that in use before; None where the system does not report it"""
 
 
 def cost(call: Callable[..., object], *arguments: object, repetitions: int = REPETITIONS) -> Cost:
-    """Measure several calls. Call once before, if the first call has more to do, such as to load a kernel."""
+    """Measure several calls. If the first call does extra work, such as loading a kernel, call once before."""
     before = _peak_megabytes(reset=True)
     seconds, cpu_seconds = [], []
     for _ in range(repetitions):
@@ -40,7 +40,7 @@ def _peak_megabytes(reset: bool) -> float | None:
     status = Path("/proc/self/status")
     try:
         if reset:
-            Path("/proc/self/clear_refs").write_text("5")  # sets the peak back to what is in use
+            Path("/proc/self/clear_refs").write_text("5")  # resets the peak to the memory in use
         fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
     except OSError:
         return None

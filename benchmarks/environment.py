@@ -1,4 +1,4 @@
-"""Environments for peers, made on first use: each finds its own packages first, then those installed here."""
+"""Python environments for peers, made on first use. Each prefers its own packages to those installed here."""
 
 import json
 import os
@@ -16,7 +16,7 @@ FOLDER = Path(sys.prefix) / "peers"
 def environment(name: str, *packages: str) -> Path:
     """Return the Python of an environment that has these packages from PyPI. Raises CalledProcessError.
 
-    What they depend on is installed with them, in the versions that they want; torch and the like are shared with ours.
+    Their dependencies are installed in the versions that they require. All other packages are those of our environment.
     """
     folder = FOLDER / name
     python, record = folder / "bin" / "python", folder / "packages.txt"
@@ -26,14 +26,14 @@ def environment(name: str, *packages: str) -> Path:
         _run("uv", "pip", "install", "--quiet", "--python", str(python), *packages)
         theirs = sysconfig.get_path("purelib", vars={"base": str(folder)})
         ours = sysconfig.get_path("purelib")
-        # read after what lies beside it, so that the peer's own packages come first
+        # a .pth file is read last, so the peer's own packages come first
         (Path(theirs) / "tintflow.pth").write_text(f"import site; site.addsitedir({ours!r})\n")
         record.write_text(wanted)
     return python
 
 
 def measured_in(python: Path, module: str, **variables: str) -> Any:
-    """Run one of our modules in an environment; return what its last line says in JSON. Raises CalledProcessError."""
+    """Run one of our modules in an environment; return the JSON of its last line. Raises CalledProcessError."""
     command = [str(python), "-m", module]
     ran = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=os.environ | variables)  # noqa: S603 - our own
     return json.loads(ran.stdout.splitlines()[-1])

@@ -1,4 +1,4 @@
-"""The network as benchmarks use it: loaded with its compiled graphs, and decoding latents that are handed over."""
+"""The network for benchmarks: loading it with its compiled graphs, and decoding given latents."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ __all__ = ["decode", "load_colorizer"]
 
 
 def load_colorizer(weights: Path, device: str) -> colorizer.CinnColorizer:
-    """Load weights, with the graphs that were compiled for them before. Raises CheckpointError or InputError."""
+    """Load weights with their compiled graphs from the cache. Raises CheckpointError or InputError."""
     return colorizer.load_colorizer(weights, device, Settings().cache or user_cache())
 
 

@@ -1,4 +1,4 @@
-"""Made-up lightness: smooth areas, hard edges and grain, so that no benchmark of speed needs a photo; and files."""
+"""Synthetic photos (smooth areas, hard edges and grain), as arrays and files, for benchmarks of speed."""
 
 from io import BytesIO
 from typing import Any
@@ -30,7 +30,7 @@ def bilinear(image: Floats, shape: tuple[int, ...]) -> Floats:
 
 
 def as_file(pixels: NDArray[np.uint8], file_format: str, **options: Any) -> bytes:
-    """Encode (H, W) gray or (H, W, 3) sRGB by Pillow, with its options."""
+    """Encode (H, W) gray or (H, W, 3) sRGB with Pillow and its options."""
     buffer = BytesIO()
     Image.fromarray(pixels).save(buffer, file_format, **options)
     return buffer.getvalue()

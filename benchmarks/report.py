@@ -23,7 +23,7 @@ Item = TypeVar("Item")
 
 
 def _in_a_folder(file: str | None) -> str | None:
-    """Refuse a file in no folder, before anything is measured."""
+    """Refuse a file whose folder does not exist, before anything is measured."""
     if file and not Path(file).parent.is_dir():
         raise typer.BadParameter(f"no folder {Path(file).parent}")
     return file
@@ -32,16 +32,16 @@ def _in_a_folder(file: str | None) -> str | None:
 JsonFile = Annotated[
     str | None,
     typer.Option(
-        "--json", metavar="FILE", help="Write the figures to this file, - for standard output.", callback=_in_a_folder
+        "--json", metavar="FILE", help="Write the figures to this file; - for standard output.", callback=_in_a_folder
     ),
 ]
 
-WIDTH = 400  # of tables, in characters, where the terminal's is not known: no line is broken
+WIDTH = 400  # of tables, in characters, where the terminal's width is unknown: breaks no line
 
 
 @dataclass(frozen=True)
 class Target:
-    """A promise, what was measured of it, and whether it was kept."""
+    """A promise, its measurement, and whether it was kept."""
 
     promise: str
     measured: str
@@ -68,14 +68,14 @@ def show(tables: Iterable[Table], file: str | None = None) -> None:
 
 
 def progress(doing: str, items: Iterable[Item], total: int | None = None) -> Iterable[Item]:
-    """Show on standard error how far a loop has come."""
+    """Show a loop's progress on standard error."""
     return track(items, doing, total, console=Console(stderr=True))
 
 
 def write(title: str, targets: Sequence[Target], figures: Mapping[str, object], file: str | None) -> None:
-    """Print figures and targets as tables; with a file, write them too. Exits with status 1 if a promise was not kept.
+    """Print figures and targets as tables; with a file, also write them. Exits with status 1 if a promise is broken.
 
-    figures: each list of rows and each mapping is a table of its own.
+    figures: each list of rows and each mapping becomes a table.
     """
     show(_tables(title, targets, figures), file)
     date = datetime.now(UTC).isoformat(timespec="seconds")
@@ -121,7 +121,7 @@ def _shown(cell: object) -> str:
 def _gpu() -> str | None:
     if choose_device("auto") == "cpu":
         return None
-    import torch  # late: where there is no GPU, none is needed
+    import torch  # only where there is a GPU
 
     return torch.cuda.get_device_name()
 

@@ -1,4 +1,4 @@
-"""The real service with the real weights, in a process of its own, for benchmarks to ask."""
+"""The real service with the released weights, run as a separate process for benchmarks."""
 
 import ctypes
 import os
@@ -22,24 +22,24 @@ from benchmarks.photos import as_file
 __all__ = ["COMMAND", "PATH", "Service", "end_with_parent", "free_port", "made_up_photo", "running", "wait_until_ready"]
 
 START_SECONDS = 600.0
-"""Longest time to load the network, on a machine that has other work, too."""
+"""Longest time to load the network, on a busy machine."""
 STOP_SECONDS = 180.0
 POLL_SECONDS = 0.05
 LIBC = ctypes.CDLL(None)
 PR_SET_PDEATHSIG = 1
 COMMAND = "import service.cli; (getattr(service.cli, 'app', None) or service.cli.main)()"
-"""`tintflow`, of the checkout that it runs in; in older ones it is `app`."""
+"""Runs the `tintflow` command of the current checkout; older checkouts name it `app`."""
 PATH = "/v1/colorizations"
 
 
 @dataclass(frozen=True)
 class Service:
-    """A service that is ready."""
+    """A running service."""
 
     url: str
     process: psutil.Process
     start_seconds: float
-    """from the command to ready"""
+    """from the command until ready"""
 
     @property
     def processes(self) -> list[psutil.Process]:
@@ -57,9 +57,9 @@ class Service:
 def running(
     environment: Mapping[str, str] | None = None, folder: Path | None = None, log: Path = Path(os.devnull)
 ) -> Iterator[Service]:
-    """Start `tintflow serve` on a free port, wait until it is ready, and end it by SIGTERM.
+    """Start `tintflow serve` on a free port, wait until it is ready, and end it with SIGTERM.
 
-    folder: of the checkout to serve from; None is this one. log: file of its log lines.
+    folder: checkout to serve from; None means this one. log: file for its log.
     """
     port = free_port()
     url = f"http://127.0.0.1:{port}"
@@ -82,20 +82,20 @@ def running(
 
 
 def end_with_parent() -> None:
-    """Let SIGTERM end this process, just forked, when its parent ends: a benchmark that is killed leaves no server."""
+    """Have the system end this forked process by SIGTERM when its parent dies: a killed benchmark leaves no server."""
     if hasattr(LIBC, "prctl"):  # Linux
         LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return an unused port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
 
 
 def wait_until_ready(url: str, process: subprocess.Popen[bytes] | None = None) -> None:
-    """Raise RuntimeError if the service ends, or does not become ready."""
+    """Wait until the service is ready. Raises RuntimeError if it ends or never is."""
     deadline = time.monotonic() + START_SECONDS
     with httpx.Client(base_url=url) as client:
         while time.monotonic() < deadline and (process is None or process.poll() is None):
@@ -107,7 +107,7 @@ def wait_until_ready(url: str, process: subprocess.Popen[bytes] | None = None) -
 
 
 def made_up_photo(width: int, height: int, file_format: str = "JPEG", color: bool = False) -> bytes:
-    """Return a photo-like picture as a file: smooth areas, edges and grain."""
+    """Return a synthetic photo as a file: smooth areas, edges and grain."""
     generator = np.random.default_rng(0)
     channels = 3 if color else 1
     soft = cv2.resize(generator.uniform(20, 230, (9, 12, channels)), (width, height), interpolation=cv2.INTER_CUBIC)

@@ -1,7 +1,7 @@
-"""Every benchmark of speed, one after the other, then their plots: `python -m benchmarks.suite`, which is `make bench`.
+"""All benchmarks of speed in turn, then their plots: `python -m benchmarks.suite`, or `make bench`.
 
-Each writes its figures to build/benchmarks/NAME.json. Takes about 25 minutes on two idle cores, and fetches the peers
-from PyPI the first time. Its status is 1 if a target was missed.
+Each benchmark writes its figures to build/benchmarks/NAME.json. The suite takes about 25 minutes on two idle cores, and
+fetches the peers from PyPI the first time. Its exit status is 1 if a target was missed.
 """
 
 import subprocess
@@ -25,8 +25,8 @@ FOLDER = Path("build/benchmarks")
 
 
 def main(
-    compiled: Annotated[bool, typer.Option("--compile", help="Measure what compilers make too: many minutes.")] = False,
-    before: Annotated[str, typer.Option(metavar="COMMIT", help="Commit that speed.compare measures too.")] = "",
+    compiled: Annotated[bool, typer.Option("--compile", help="Also time torch.compile; takes many minutes.")] = False,
+    before: Annotated[str, typer.Option(metavar="COMMIT", help="Earlier commit for speed.compare.")] = "",
 ) -> None:
     """Run benchmarks, one after the other, and plot their figures."""
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -41,7 +41,7 @@ def main(
             missed.append(name)
     subprocess.run([sys.executable, "-m", "benchmarks.figures.plots"], check=True)
     if missed:
-        print(f"Targets missed, or not to be measured: {', '.join(missed)}", file=sys.stderr)
+        print(f"Targets missed or not measured: {', '.join(missed)}", file=sys.stderr)
         raise SystemExit(1)
 
 

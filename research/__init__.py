@@ -1,1 +1,1 @@
-"""The paper's experiments, beside the product and not part of the wheel."""
+"""The paper's experiments; not part of the product or the wheel."""

@@ -1,4 +1,4 @@
-"""The browser that takes pictures of the page, and tests it."""
+"""The browser for pictures and tests of the page."""
 
 import os
 import shutil
@@ -8,11 +8,11 @@ from playwright.sync_api import Browser, Playwright
 __all__ = ["MissingBrowserError", "executable", "launch"]
 
 NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
-"""The first is the fastest."""
+"""Names of the browser's program, the fastest first."""
 
 
 class MissingBrowserError(Exception):
-    """There is no browser on this machine that is known here."""
+    """None of the known browsers is installed."""
 
 
 def executable() -> str:

@@ -29,8 +29,8 @@ EARLIER = "&model=tintflow-cwf-8.00000000"
 DESKTOP: ViewportSize = {"width": 1280, "height": 800}
 TABLET: ViewportSize = {"width": 768, "height": 1024}
 PHONE: ViewportSize = {"width": 390, "height": 780}
-PHONE_GAP = 16  # pixels between the phones of one picture
-PATIENCE = 300  # seconds; a busy machine takes its time
+PHONE_GAP = 16  # pixels between two phones in a picture
+PATIENCE = 300  # seconds; long enough for a busy machine
 QUALITIES = (90, 80, 70, 60)
 MAX_BYTES = 200_000
 COLORIZATIONS = "**/v1/colorizations"
@@ -43,9 +43,9 @@ Part = StrEnum("Part", ["WELCOME", "DESKTOP", "VIEWER", "SELDOM", "TABLET", "PHO
 
 
 def main(
-    only: Annotated[list[Part] | None, typer.Option(help="A part of the walk; give it again for more parts.")] = None,
+    only: Annotated[list[Part] | None, typer.Option(help="Part of the walk (default: all); may be repeated.")] = None,
 ) -> None:
-    """Write `page-STATE.webp` of each state of the page, or of some parts of the walk, at most 200 KB each."""
+    """Write `page-STATE.webp`, at most 200 KB, for each state of the page in the chosen parts of the walk."""
     try:
         executable()
     except MissingBrowserError as error:
@@ -59,13 +59,13 @@ def main(
 
 
 class _Walk:
-    """A walk through the page, with a picture of each state."""
+    """Walk through the page, with a picture of each state."""
 
     def __init__(self, browser: Browser, address: str) -> None:
         self._browser, self._address = browser, address
 
     def welcome(self) -> None:
-        """Picture the first look, opened links, a file that is too large, a start, and the question for a key."""
+        """Picture the welcome, opened links, a file that is too large, a starting service, and the API key dialog."""
         with self._page(DESKTOP, "light") as page, TemporaryDirectory() as folder:
             self._save(page, "welcome")
             file = Path(folder, "scan.tif")
@@ -88,7 +88,7 @@ class _Walk:
             self._save(page, "key")
 
     def desktop(self) -> None:
-        """Picture several photos in work, the grid, what is kept, steps, hints, variations, a reference, and errors."""
+        """Picture photos in work, the grid, kept colorings, steps, hints, variations, a reference, and errors."""
         with self._page(DESKTOP, "light") as page:
             with _first_of_several(page):
                 self._save(page, "album")
@@ -150,7 +150,7 @@ class _Walk:
             self._save(page, "adjust")
 
     def seldom(self) -> None:
-        """Picture albums in trouble and of one color, and what has no link, steps or variations."""
+        """Picture albums with failures or of one color, and colorings without a link, steps or variations."""
         with self._page(DESKTOP, "light") as page:
             with _first_of_several(page):
                 page.click("#album-cancel")
@@ -203,7 +203,7 @@ class _Walk:
             self._save(page, "tablet")
 
     def phone(self) -> None:
-        """Picture a phone in light and dark, then with several photos, each state beside the one before."""
+        """Picture a phone in light and dark, then with several photos, with states side by side in each picture."""
         for scheme in SCHEMES:
             with self._page(PHONE, scheme) as page:
                 states = [_shot(page)]
@@ -229,9 +229,9 @@ class _Walk:
     def _page(
         self, size: ViewportSize, scheme: Scheme, at: str = SETTINGS, problem: dict[str, object] | None = None
     ) -> Iterator[Page]:
-        """Open the page in a browser of its own, with its demonstration.
+        """Open the page and its demonstration in a new browser context.
 
-        problem: the service's answer when it is asked for its model; then there is no demonstration.
+        problem: error that the service answers to the request for its model. The page then has no demonstration.
         """
         phone = size is PHONE
         with self._browser.new_context(
@@ -262,7 +262,7 @@ class _Walk:
 
 @contextmanager
 def _first_of_several(page: Page) -> Iterator[None]:
-    """Choose several photos, and hold all but the first once it is colored."""
+    """Choose several photos; let the first be colored, and leave the others waiting."""
     held = hold(page, "colorizations", after=1)
     page.set_input_files("#files", _files(*PHOTOS))
     page.wait_for_selector("#strip li:first-child img:not(.gray)")

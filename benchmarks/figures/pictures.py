@@ -1,7 +1,7 @@
 """`python -m benchmarks.figures.pictures`: the pictures of README and docs, made with the released weights.
 
 The photos come with scikit-image: camera (CC0), coffee (CC0), astronaut (NASA, public domain), chelsea (CC0) and rocket
-(CC0). Nothing is chosen by hand: all are drawn from one seed.
+(CC0). No coloring is chosen by hand: all are drawn from one seed.
 """
 
 from collections.abc import Sequence
@@ -39,14 +39,14 @@ EACH = 2
 """colorings of each temperature, one above the other"""
 SIZES = (8, 16, 32, 64)
 SHOWN_LIGHTNESS = 65.0
-"""lightness of a*b* that are shown alone"""
+"""L* at which a*b* are shown alone"""
 WIDTH = 260
 NARROW = 180
 QUALITY = 90
 
 
 def main() -> None:
-    """Write `grey.jpg`, a photo to try the service with, and what colorings, temperatures and levels look like."""
+    """Write `grey.jpg`, a photo to try the service with, and pictures of colorings, temperatures and levels."""
     colorizer = load_colorizer(Path("weights/cinn.safetensors"), "cpu")
     Image.fromarray(_gray("coffee")).save(PICTURES / "grey.jpg", quality=QUALITY)
     _save("strip.jpg", [_colorings(colorizer, STRIP, DIVERSE)])
@@ -75,7 +75,7 @@ def _temperatures(colorizer: CinnColorizer) -> None:
 
 
 def _levels(colorizer: CinnColorizer) -> None:
-    """Show what each level adds to one coloring: its a*b* at each size, then with the photo's own lightness."""
+    """Show the a*b* of one coloring after each level, then the coloring with the photo's own lightness."""
     gray = _small(_gray(STRIP), WIDTH)
     (drawn,) = colorizer.draw_all([DrawTask(colorizer.shrink(gray), SampleOptions(1, SEED))])
     (coloring,) = colorizer.finish(gray, drawn)
@@ -86,7 +86,7 @@ def _levels(colorizer: CinnColorizer) -> None:
 
 
 def _shown(chroma: NDArray[Any]) -> NDArray[np.uint8]:
-    """Return (H, W, 3) sRGB of (H, W, 2) a*b* at one lightness."""
+    """Convert (H, W, 2) a*b* at a fixed L* to (H, W, 3) sRGB."""
     lightness = np.full_like(chroma[..., :1], SHOWN_LIGHTNESS)
     lab = np.concatenate([lightness, chroma], 2).transpose(2, 0, 1)
     rgb = lab_to_rgb(lab[None]).clip(0, 1)[0].transpose(1, 2, 0)
@@ -94,7 +94,7 @@ def _shown(chroma: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def gray_of(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the gray photo of a photo's lightness: (H, W, 3) or (H, W) in, (H, W) out."""
+    """Convert a photo, (H, W, 3) or (H, W), to gray by its lightness, (H, W)."""
     return (255 * lightness_to_gray(photo_to_lightness(photo))).round().astype(np.uint8)
 
 

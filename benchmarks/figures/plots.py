@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import matplotlib as mpl
 import typer
 
-mpl.use("agg")  # draws into files alone
+mpl.use("agg")  # draws to files only
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
@@ -17,7 +17,7 @@ OTHERS = ("#334155", "#0e7490", "#7c6f9b", "#8a8f98", "#15803d", "#a16207", "#be
 
 
 def upsampling(figures: dict[str, Any], left: Axes, right: Axes) -> None:
-    """Plot the seconds of each method at each size, and beside it the seconds of first calls."""
+    """Plot the seconds of each method at each size, and of each first call."""
     found = figures["results"]
     _lines(left, found, "method", "megapixels", "seconds")
     left.set(xscale="log", yscale="log", title=f"{figures['samples']} maps to full size")
@@ -53,7 +53,7 @@ def codecs(figures: dict[str, Any], left: Axes, right: Axes) -> None:
 
 
 def serving(figures: dict[str, Any], left: Axes, right: Axes) -> None:
-    """Plot requests a second and p99 against the number of clients."""
+    """Plot requests per second and p99 against the number of clients."""
     _lines(left, figures["outcomes"], "server", "clients", "per_second")
     _lines(right, figures["outcomes"], "server", "clients", "p99_seconds")
     left.set_xscale("log", base=2)
@@ -74,7 +74,7 @@ PLOTS = {plot.__name__: plot for plot in (upsampling, sampling, codecs, serving,
 
 
 def _lines(axes: Axes, rows: list[dict[str, Any]], name: str, x: str, y: str) -> None:
-    """Plot a line for each method or server, whose column is `name`."""
+    """Plot a line for each value of column `name`: a method or a server."""
     for i, each in enumerate(dict.fromkeys(row[name] for row in rows)):
         own = [row for row in rows if row[name] == each]
         color = OURS_COLOR if each == "tintflow" else OTHERS[i % len(OTHERS)]
@@ -94,10 +94,10 @@ def _bars(axes: Axes, values: dict[str, float], label: str, title: str) -> None:
 
 
 def main(
-    figures: Annotated[Path, typer.Option(help="Folder of the figures measured.")] = Path("build/benchmarks"),
+    figures: Annotated[Path, typer.Option(help="Folder of the measured figures.")] = Path("build/benchmarks"),
     pictures: Annotated[Path, typer.Option(help="Folder of the plots.")] = PICTURES,
 ) -> None:
-    """Draw what has been measured; other plots stay as they are."""
+    """Draw the plots whose figures have been measured; leave other plots as they are."""
     for name, plot in PLOTS.items():
         file = figures / f"{name}.json"
         if not file.exists():

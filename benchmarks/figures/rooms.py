@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "CONTRIBUTING.md"
 PACKAGES = ("research", "benchmarks", "tintflow", "service", "training", "model")
 DIVIDED = ("service", "model")
-"""Packages whose rooms are drawn one by one."""
+"""Packages whose rooms are drawn individually."""
 BEGIN, END = "<!-- rooms, drawn by `python -m benchmarks.figures.rooms` -->\n", "<!-- end of rooms -->\n"
 
 Graph = Mapping[str, set[str]]
@@ -25,7 +25,7 @@ def main() -> None:
 
 
 def drawn(page: str) -> str:
-    """Return the page with the graph of the code as it is now."""
+    """Return the page with the graph of the current code."""
     before, rest = page.split(BEGIN)
     _, after = rest.split(END)
     return f"{before}{BEGIN}```mermaid\n{_mermaid(_reduced(_imports()))}```\n{END}{after}"
@@ -58,7 +58,7 @@ def _room(parts: tuple[str, ...]) -> str:
 
 
 def _reduced(graph: Graph) -> Graph:
-    """Leave out every arrow that a longer way makes known."""
+    """Leave out every arrow that a longer path implies (transitive reduction)."""
     left = {room: set(others) for room, others in graph.items()}
     for room in sorted(graph):
         for other in sorted(graph[room]):

@@ -16,9 +16,9 @@ INK = (32, 32, 32)
 
 
 def draw_sheet(rows: Sequence[Sequence[NDArray[np.uint8]]], titles: Sequence[str], groups: int = 1) -> Image.Image:
-    """Put rows of pictures, all of one row equally high and all of one column equally wide, under titles, if any.
+    """Put rows of pictures under titles, if any. Pictures of a row have one height, those of a column one width.
 
-    groups: equal parts that the columns fall into, set apart.
+    groups: number of equal groups of columns, with a gap between them.
     """
     widths = [picture.shape[1] for picture in rows[0]]
     gaps = [GAP if column % (len(widths) // groups) else GROUP_GAP for column in range(len(widths))]

@@ -1,8 +1,8 @@
 """Contact sheets of photos drawn by a seed, and of the worst ones: `python -m benchmarks.figures.sheets`.
 
 Each row is a photo squeezed to 256×256: gray, truth, temperature 0, then samples at the default temperature.
-The photos are drawn by a seed from all that the data hold; with `--failures`, all are colorized, and those are shown
-whose best sample is farthest from the truth, by RMSE in sRGB, the farthest first.
+The photos are drawn from the data by a seed. With `--failures`, all photos are colorized, and the sheet shows those
+whose best sample is farthest from the truth (RMSE in sRGB), the farthest first.
 """
 
 from pathlib import Path
@@ -40,15 +40,15 @@ class Row(NamedTuple):
 def main(
     data: HeldOutPhotos,
     weights: Weights = Path("weights/cinn.safetensors"),
-    photos: Annotated[int, typer.Option(min=1, help="How many to show.")] = 40,
+    photos: Annotated[int, typer.Option(min=1, help="Number of photos to show.")] = 40,
     seed: Annotated[int, typer.Option(min=0, help="Draws the photos.")] = 0,
-    failures: Annotated[bool, typer.Option(help="Show those that fail most.")] = False,
-    out: Annotated[Path, typer.Option(help="Where the sheet goes.")] = Path("out/sheet.png"),
+    failures: Annotated[bool, typer.Option(help="Show the photos with the largest errors.")] = False,
+    out: Annotated[Path, typer.Option(help="File of the sheet.")] = Path("out/sheet.png"),
     device: Device = "auto",
 ) -> None:
     """Draw a contact sheet, and print the photos' names from top to bottom."""
     with errors_printed():
-        out.parent.mkdir(parents=True, exist_ok=True)  # before all is colorized
+        out.parent.mkdir(parents=True, exist_ok=True)  # fails early, before photos are colorized
         method = CinnMethod(load_colorizer(weights, device))
         names = [name for name, _ in read_named_photos(data)]
         drawn = names if failures else np.random.default_rng(seed).permutation(names)[:photos].tolist()

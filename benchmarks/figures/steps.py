@@ -1,4 +1,4 @@
-"""Steps on the page that its pictures and its tests take."""
+"""Steps on the page, shared by its pictures and its tests."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def click_at(page: Page, x: float, y: float) -> None:
 
 
 def drop(page: Page, selector: str, path: Path, kinds: tuple[str, ...] = ("dragover", "drop")) -> None:
-    """Drop a file on what a selector finds, as a drag from a folder does; or only hold it there."""
+    """Drop a file on the element that a selector finds, as a drag from a folder does; or only hold it there."""
     script = """(target, {bytes, name, kinds}) => {
       const data = new DataTransfer();
       data.items.add(new File([new Uint8Array(bytes)], name, {type: 'image/png'}));
@@ -34,7 +34,7 @@ def drop(page: Page, selector: str, path: Path, kinds: tuple[str, ...] = ("drago
 
 
 def hold(page: Page, endpoint: str, times: int | None = None, after: int = 0) -> list[Route]:
-    """Leave an endpoint's requests unanswered, all or so many after the first few; return them as they come."""
+    """Leave an endpoint's requests unanswered: all, or `times` after the first `after`. Return their growing list."""
     held: list[Route] = []
     page.route(f"**/v1/{endpoint}", lambda route: held.append(route), times=times)
     if after:

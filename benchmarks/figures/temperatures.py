@@ -28,7 +28,7 @@ SHOWN = {
     "colorfulness_share": "colorfulness, share of truth's",
     "blotch": "blotch index",
 }
-"""Figures that are drawn, with their titles."""
+"""Figures to draw, with their titles."""
 TRUTH = {"colorfulness_share": 1.0, "blotch": 1.0}
 """Values of true photos."""
 SAMPLES = 8
@@ -37,13 +37,13 @@ SAMPLES = 8
 def main(
     data: HeldOutPhotos,
     weights: Weights = Path("weights/cinn.safetensors"),
-    limit: Annotated[int, typer.Option(min=1, help="Photos measured of each subset.")] = 50,
-    out: Annotated[Path, typer.Option(help="JSON and figure go here.")] = Path("out/temperatures"),
+    limit: Annotated[int, typer.Option(min=1, help="Number of photos measured of each subset.")] = 50,
+    out: Annotated[Path, typer.Option(help="Folder of the JSON and the figure.")] = Path("out/temperatures"),
     device: Device = "auto",
 ) -> None:
     """Measure at several temperatures."""
     with errors_printed():
-        out.mkdir(parents=True, exist_ok=True)  # before all is measured
+        out.mkdir(parents=True, exist_ok=True)  # fails early, before anything is measured
         method = CinnMethod(load_colorizer(weights, device))
         records = _measure(method, data, limit)
     reports = {f"{temperature:g}": figures_of(parts) for temperature, parts in records.items()}

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.load --hostile`: what hostile clients cost the service, as a table."""
+"""`python -m benchmarks.load --hostile`: a table of what hostile clients cost the service."""
 
 from typing import Annotated
 
@@ -9,11 +9,11 @@ from benchmarks.report import show, table
 
 
 def main(
-    hostile: Annotated[bool, typer.Option("--hostile", help="Attack a service of our own.")] = False,
-    rounds: Annotated[int, typer.Option(min=1, help="How often all attacks are run.")] = ROUNDS,
-    only: Annotated[list[str] | None, typer.Option(help="Begin of the names of attacks; default: all.")] = None,
+    hostile: Annotated[bool, typer.Option("--hostile", help="Start a service and attack it.")] = False,
+    rounds: Annotated[int, typer.Option(min=1, help="Number of runs of all attacks.")] = ROUNDS,
+    only: Annotated[list[str] | None, typer.Option(help="Prefix of the attacks' names; default: all attacks.")] = None,
 ) -> None:
-    """Print one row an attack: memory, longest block of the event loop, a normal client beside it; then how it ends."""
+    """Print memory, event-loop delay and a normal client's latency for each attack, then shutdown times."""
     if not hostile:
         raise typer.BadParameter("give --hostile; the other measurements of load have modules of their own")
     attacks = [name for name in ATTACKS if only is None or name.startswith(tuple(only))]

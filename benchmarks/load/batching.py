@@ -1,7 +1,7 @@
 """Gain of batches, and fairness to small requests: `python -m benchmarks.load.batching [--json -]`.
 
-Sixteen closed-loop clients ask with other sizes of batches, and other times that a batch waits for those on their way.
-Then one client asks for small pictures beside another that keeps a 12-megapixel photo with n=16 in work.
+Sixteen closed-loop clients send requests to services that differ in batch size, and in how long a batch waits for
+further requests. Then one client asks for small pictures while another always has a 12-megapixel photo, n=16, in work.
 """
 
 import asyncio
@@ -21,14 +21,14 @@ CLIENTS = 16
 SECONDS, WARM_UP_SECONDS = 10.0, 3.0
 LATENTS = (4, 8, 16, 32)
 WAITS = (0.0, 0.01, 0.05)
-ANY_SECONDS = {"TINTFLOW_BATCH_SECONDS": "60"}  # a batch is as large as it may be
+ANY_SECONDS = {"TINTFLOW_BATCH_SECONDS": "60"}  # never limits a batch here
 LARGE, LARGE_SAMPLES = (4000, 3000), 16
 FAIR = 0.2
-"""Largest share of a large request's time that a small one beside it may take."""
+"""Largest allowed latency of a small request, as a share of that of a large one at the same time."""
 
 
 def by_settings() -> Iterator[dict[str, Any]]:
-    """Ask a service with one size after the other at the default wait, then the other waits."""
+    """Yield the outcome for each batch size at the default wait, then for each other wait at the default size."""
     default = Settings()
     choices = [(latents, default.batch_wait_seconds) for latents in LATENTS]
     choices += [(default.batch_latents, wait) for wait in WAITS if wait != default.batch_wait_seconds]
@@ -40,7 +40,7 @@ def by_settings() -> Iterator[dict[str, Any]]:
 
 
 async def beside(url: str) -> tuple[float, float, int]:
-    """Return the median seconds of small requests, and of a large one, asked for at once; and the errors of both."""
+    """Send small and large requests at the same time; return the median seconds of each, and the number of errors."""
     small, large = made_up_photo(SIDE, SIDE), made_up_photo(*LARGE)
     (found, failed), (large_found, large_failed) = await asyncio.gather(
         ask_in_loops(url, small, SAMPLES, 1, 2 * SECONDS), ask_in_loops(url, large, LARGE_SAMPLES, 1, 2 * SECONDS)

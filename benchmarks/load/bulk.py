@@ -1,7 +1,7 @@
-"""Work in bulk, on more and more small photos: `python -m benchmarks.load.bulk [--json -]`; takes long.
+"""`tintflow bulk` on growing numbers of small photos: `python -m benchmarks.load.bulk [--json -]`; takes long.
 
-Time is both the clock's and the processors', for a machine that does much else keeps the clock running. Memory is that
-of all processes, Ray's own included, what they share counted once, after a tenth of the photos and at its highest.
+Reports wall-clock and processor time, since other work on the machine lengthens the former. Memory is that of all
+processes, including Ray's, with shared memory counted once: after a tenth of the photos, and at its peak.
 """
 
 import os
@@ -23,9 +23,9 @@ from benchmarks.running import COMMAND, end_with_parent, made_up_photo
 SIDE = 64
 PHOTOS = (100, 1000, 5000)
 MORE_PER_PHOTO = 1.15
-"""Processor time of a photo among the most photos, as a multiple of that among the second most."""
+"""Largest allowed growth of the processor time per photo, from the second largest to the largest number of photos."""
 MORE_MEMORY = 1.1
-"""Memory at its highest, as a multiple of that after a tenth of the photos."""
+"""Largest allowed peak of memory, as a multiple of the memory after a tenth of the photos."""
 POLL_SECONDS = 2.0
 
 
@@ -42,7 +42,7 @@ class Run:
 
 
 def measure(photos: int, folder: Path) -> Run:
-    """Make photos, and colorize them in bulk."""
+    """Make photos, colorize them with `tintflow bulk`, and return the cost."""
     source, out = folder / f"in-{photos}", folder / f"out-{photos}"
     source.mkdir()
     picture = made_up_photo(SIDE, SIDE)
@@ -50,7 +50,7 @@ def measure(photos: int, folder: Path) -> Run:
         (source / f"{i:05}.jpg").write_bytes(picture)
     command = [sys.executable, "-c", COMMAND, "bulk", str(source), str(out), "--seed", "7"]
     started, processors, memory = time.monotonic(), dict[int, float](), list[tuple[int, int]]()
-    niceness = {"RAY_worker_niceness": "0"}  # as any other process: Ray's own is 15
+    niceness = {"RAY_worker_niceness": "0"}  # as for any other process; Ray's default is 15
     with subprocess.Popen(  # noqa: S603 - this Python, this package
         command, env=os.environ | niceness, preexec_fn=end_with_parent
     ) as process:
@@ -66,9 +66,9 @@ def measure(photos: int, folder: Path) -> Run:
 
 
 def _look(pid: int, processors: dict[int, float]) -> int:
-    """Note the processor seconds of a process and all that it started, and return their memory in bytes."""
+    """Record the processor seconds of a process and its descendants; return their memory in bytes."""
     held = 0
-    with suppress(psutil.Error):  # it has ended meanwhile
+    with suppress(psutil.Error):  # the process has ended meanwhile
         first = psutil.Process(pid)
         for each in (first, *first.children(recursive=True)):
             with suppress(psutil.Error):
@@ -85,7 +85,7 @@ def main(json_file: JsonFile = None) -> None:
         for number in PHOTOS:
             runs.append(measure(number, Path(folder)))
             print(runs[-1], file=sys.stderr, flush=True)
-    # differences are free of what starting takes
+    # differences exclude the time to start
     per_photo = []
     for a, b in pairwise(runs):
         seconds = (b.processor_seconds - a.processor_seconds) / (b.photos - a.photos)

@@ -1,6 +1,6 @@
-"""Requests a second of one process and of Ray Serve: `python -m benchmarks.load.cluster`; takes minutes.
+"""Requests per second of one process and of Ray Serve: `python -m benchmarks.load.cluster`; takes minutes.
 
-Every process has one thread for the network. `serve.batch` stands beside our batcher, to see which is worth keeping.
+Every process has one thread for the network. Ray's `serve.batch` is compared with our batcher.
 """
 
 import asyncio
@@ -27,12 +27,12 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "TINTFLOW_DEVICE": "cpu",
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_worker_niceness": "0",  # as any other process: Ray's own is 15
+    "RAY_worker_niceness": "0",  # as for any other process; Ray's default is 15
 }
 
 
 class ServeBatch(cast(Any, Model).func_or_class):  # type: ignore[misc] # Ray's decorator hides the class
-    """The model as the service has it, batched by Ray."""
+    """The service's model, batched by Ray."""
 
     @serve.batch(
         max_batch_size=Settings.model_fields["batch_latents"].default,
@@ -48,7 +48,7 @@ class ServeBatch(cast(Any, Model).func_or_class):  # type: ignore[misc] # Ray's 
 
 @contextmanager
 def on_ray(replicas: int, model: Any) -> Iterator[str]:
-    """Serve on a Ray cluster of this machine alone; yield the URL to ask."""
+    """Serve on a Ray cluster of this machine alone; yield the service's URL."""
     port = free_port()
     fixed = {"autoscaling_config": None, "ray_actor_options": {"num_cpus": 1}}
     ray.init("local", num_cpus=replicas + 1, include_dashboard=False, log_to_driver=False)

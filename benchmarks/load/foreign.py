@@ -1,7 +1,7 @@
-"""Files from elsewhere, colored: `python -m benchmarks.load.foreign FOLDER… [--most 300]`.
+"""Answers to files from other projects: `python -m benchmarks.load.foreign FOLDER… [--most 300]`.
 
-Each folder holds files of any kind: a test suite of a decoder, a fuzzer's corpus. Every file is sent to
-`/v1/colorizations` of a service of our own. It must get 200, 415 or 422, and colorings of the file's own size.
+Each folder holds files of any kind, such as a decoder's test suite or a fuzzer's corpus. Starts a service and sends
+every file to `/v1/colorizations`. Each must get 415, 422, or 200 with colorings of the file's own size.
 """
 
 import random
@@ -26,7 +26,7 @@ EXPECTED = {200, 415, 422}
 
 def main(
     folders: list[Path],
-    most: Annotated[int, typer.Option(help="Files of a folder; of more, so many are drawn.")] = 10_000,
+    most: Annotated[int, typer.Option(help="Most files of a folder; of larger folders, a random sample.")] = 10_000,
     json_file: JsonFile = None,
 ) -> None:
     """Send every file, and print a table of the answers."""
@@ -62,11 +62,11 @@ def _files(folder: Path, most: int) -> list[Path]:
 
 
 def _has_size_of(answer: dict[str, int], content: bytes) -> bool:
-    """Compare with what Pillow says of the file; where it says nothing, the service knows better."""
+    """Compare the answer's size with Pillow's; True where Pillow cannot tell the file's size."""
     try:
         with Image.open(BytesIO(content)) as image:
             upright = ImageOps.exif_transpose(image).size
-    except Exception:  # broken in what comes after the first frame, or in its EXIF
+    except Exception:  # damaged after the first frame, or in its EXIF
         return True
     return (answer["width"], answer["height"]) == upright
 

@@ -1,9 +1,8 @@
-"""Hostile clients: what each kind of them costs the service, and a normal client beside them.
+"""Hostile clients: the cost of each attack to the service and to a normal client.
 
-Every attack is bounded in count and time, and goes to a service of our own on this machine. Attackers have a process of
-their own: what they compute does not delay the clock of the normal client. Each round begins with a new service, goes
-through all attacks, and repeats each until the normal client has had its requests: a percentile of few would be their
-maximum.
+Every attack is limited in count and time, and targets a service that this module starts on this machine. Attackers run
+in another process, so their computing does not delay the normal client's clock. Each round starts a new service and
+goes through all attacks. Each is repeated until the normal client has enough answers for a meaningful percentile.
 """
 
 import asyncio
@@ -32,27 +31,27 @@ from service.codecs.decoding import MAX_SCANS
 __all__ = ["ATTACKS", "ROUNDS", "measure", "measure_ends"]
 
 SECONDS = 10.0
-"""How long an attack holds what it has."""
+"""Duration for which an attack holds its connections."""
 MOST_SECONDS = 60.0
-"""How long an attack goes on at most, before it begins anew."""
+"""Longest duration of an attack before it starts again."""
 ROUNDS = 3
 REQUESTS = 60
 """Answers that the normal client gets in a round of one attack"""
 ROUND_SECONDS = 60.0
-"""How long a round of one attack goes on at most, however few answers there were."""
+"""Longest duration of a round of one attack, even with fewer answers than REQUESTS."""
 SETTLE_SECONDS = 60.0
 HANG_UP_SECONDS = 1.0
 PROBE_SECONDS = 0.02
-REFUSED_SECONDS = 0.5  # a normal client's pause after it was refused
+REFUSED_SECONDS = 0.5  # the normal client's pause after a refusal
 NEIGHBOR = "127.0.0.2"
-"""The normal client's address: not the attacker's."""
+"""Address of the normal client; the attackers have others."""
 ACCOMPLICES = [f"127.0.0.{last}" for last in range(3, 9)]
-"""Addresses that attack together"""
+"""Addresses of attackers that work together"""
 NORMAL = {"n": "1", "seed": "7"}
 
 Row = dict[str, object]
 Attack = Callable[[str, Any], Awaitable[object]]
-"""From the service's URL, and what was built before, to an attack"""
+"""Function that attacks, given the service's URL and the prepared files or requests"""
 
 
 @dataclass
@@ -61,7 +60,7 @@ class _Round:
 
     extra_bytes: int = 0
     probes: list[tuple[float, float]] = field(default_factory=list)
-    """seconds that `GET /livez` took, and that the event loop's thread computed meanwhile"""
+    """seconds of each `GET /livez`, and processor seconds of the event loop's thread meanwhile"""
     normal: list[float] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
 
@@ -79,7 +78,7 @@ async def post_json(url: str, body: bytes) -> None:
 
 
 async def read_nothing(url: str, sent: bytes, connections: int) -> None:
-    """Send the same on many connections, read nothing for a while, and leave."""
+    """Send the same bytes on many connections, read nothing for a while, and disconnect."""
     address = urlsplit(url)
 
     async def send() -> None:
@@ -95,11 +94,11 @@ async def read_nothing(url: str, sent: bytes, connections: int) -> None:
 async def post_all(
     url: str, requests: list[dict[str, Any]], seconds: float = 2 * SECONDS, addresses: Sequence[str | None] = (None,)
 ) -> None:
-    """Post requests all at once, from each address, read the answers, and hang up where one takes longer."""
+    """Post all requests at once from each address, read the answers, and hang up after a wait of `seconds`."""
 
     async def post(client: httpx.AsyncClient, request: dict[str, Any]) -> None:
         async with client.stream("POST", **request) as answer:
-            async for _ in answer.aiter_raw():  # an answer may be larger than memory
+            async for _ in answer.aiter_raw():  # not kept: an answer may exceed the memory
                 pass
 
     async def post_from(address: str | None) -> None:
@@ -123,27 +122,27 @@ def _asked(image: bytes, data: dict[str, str] = NORMAL) -> dict[str, Any]:
 
 
 def _slow_references() -> list[dict[str, Any]]:
-    """Return 64 transfers, each of a photo that decodes at once and a reference that waits among the slow files."""
+    """Return 64 transfers, each with a photo that decodes at once and a reference that waits in the slow queue."""
     files = {"image": _flat_png(3600), "reference": _flat_png(7000)}
     return [{"url": "/v1/transfers", "files": files, "data": NORMAL}] * 64
 
 
 def _many_candidates() -> list[dict[str, Any]]:
-    """Return four choices among 64 candidates, of a photo that does not decode and of one that does."""
+    """Return four requests with 64 candidates each: one with a broken photo, three with a good one."""
     photo = made_up_photo(256, 256)
     files = [photo[: len(photo) // 2], photo, photo, photo]
     return [_asked(file, {"candidates": "64", "select": "diverse"}) for file in files]
 
 
 def _many_hints() -> list[dict[str, Any]]:
-    """Return two requests for colorings that follow 32 hints."""
+    """Return two requests with 32 hints each."""
     hints = json.dumps([{"x": i / 32, "y": i / 32, "color": "#a03c28"} for i in range(32)])
     return [_asked(made_up_photo(256, 256), {"n": "16", "hints": hints})] * 2
 
 
 QUIET = "nobody"
 SLOWEST = MAX_SCANS - 10
-"""As many scans as may be: such a JPEG takes seconds."""
+"""Scans of a JPEG close to the allowed maximum; decoding takes seconds."""
 PIPELINING = (
     lambda: b"GET /openapi.json HTTP/1.1\r\nHost: test\r\n\r\n" * 50_000,
     partial(read_nothing, connections=30),
@@ -168,11 +167,11 @@ ATTACKS: dict[str, tuple[Callable[[], Any], Attack]] = {
     "5 many candidates": (_many_candidates, post_all),
     "10 many hints": (_many_hints, post_all),
 }
-"""Each attack, after the builder of its files or requests, which is called before it begins"""
+"""Name of each attack, with the builder of its files or requests, called before it begins, and the attack itself"""
 
 
 def measure(rounds: int, attacks: Sequence[str]) -> list[Row]:
-    """Run attacks one after the other against a service, and again in each round."""
+    """Run all attacks one after the other in each round, against a new service per round."""
     names = dict.fromkeys((QUIET, *attacks))
     seen: dict[str, list[_Round]] = {name: [] for name in names}
     for _ in range(rounds):
@@ -183,7 +182,7 @@ def measure(rounds: int, attacks: Sequence[str]) -> list[Row]:
 
 
 def measure_ends() -> Iterator[Row]:
-    """End services that are busy; yield how each was ended, and the seconds until all of its processes were gone."""
+    """End busy services; yield how each was ended, and the seconds until all of its processes were gone."""
     for what, how, (build, attack) in (
         ("SIGTERM, 30 connections that pipeline and read nothing", SIGTERM, PIPELINING),
         ("SIGKILL, all decoders at work", SIGKILL, HANG_UPS),
@@ -206,7 +205,7 @@ async def _end(service: Service, how: Signals, attack: Awaitable[object]) -> flo
 
 async def _measure(service: Service, name: str) -> _Round:
     photo, seen = made_up_photo(256, 256), _Round()
-    transport = httpx.AsyncHTTPTransport(local_address=NEIGHBOR)  # or it would share the attacker's share
+    transport = httpx.AsyncHTTPTransport(local_address=NEIGHBOR)  # own address, for its own fair share of the queue
     async with httpx.AsyncClient(base_url=service.url, timeout=120, transport=transport) as client:
 
         async def ask() -> None:
@@ -228,20 +227,20 @@ async def _measure(service: Service, name: str) -> _Round:
         async with _attacker(service.url, name) as begins:
             await _settle(client)
             before = _memory(service)
-            await client.post(PATH, files={"image": photo}, data=NORMAL)  # attackers are not alone
+            await client.post(PATH, files={"image": photo}, data=NORMAL)  # warm-up
             begins.set()
             probing, end = asyncio.create_task(probe()), time.monotonic() + ROUND_SECONDS
             while len(seen.normal) < REQUESTS and time.monotonic() < end:
                 await ask()
             if probing.done():
-                probing.result()  # what ended it
+                probing.result()  # raises the error that ended the probes
             probing.cancel()
     return seen
 
 
 @asynccontextmanager
 async def _attacker(url: str, name: str) -> AsyncIterator[Event]:
-    """Have another process attack again and again, once the event is set."""
+    """Start a process that attacks again and again, once the event is set."""
     context = get_context("spawn")
     is_ready, begins = context.Event(), context.Event()
     process = context.Process(target=_attack, args=(url, name, is_ready, begins), daemon=True)
@@ -276,7 +275,7 @@ def _attack(url: str, name: str, is_ready: Event, begins: Event) -> None:
 
 
 async def _settle(client: httpx.AsyncClient) -> None:
-    """Wait until the service has no request of an attack before."""
+    """Wait until the service has finished the requests of the previous attack."""
     end = time.monotonic() + SETTLE_SECONDS
     while time.monotonic() < end and "\ntintflow_accepted_requests 0.0" not in (await client.get("/metrics")).text:
         await asyncio.sleep(0.5)
@@ -294,9 +293,9 @@ def _row(name: str, rounds: Sequence[_Round], quiet_rounds: Sequence[_Round]) ->
     refused = sum((each.refused for each in rounds), Counter[str]())
     return {
         "attack": name,
-        "extra memory, MB": max(each.extra_bytes for each in rounds) / 1e6,  # beyond what all processes had before
-        "loop blocked, s": blocked,  # longest time in which the event loop answered no `GET /livez`
-        "loop computing, s": computing,  # most that its thread computed meanwhile; in the rest, others did
+        "extra memory, MB": max(each.extra_bytes for each in rounds) / 1e6,  # beyond the memory of all processes before
+        "loop blocked, s": blocked,  # longest time without an answer to `GET /livez`
+        "loop computing, s": computing,  # its thread's largest processor time in such a wait
         "normal requests": len(normal),
         "p50, s": p50,
         "p99, s": p99,
@@ -307,7 +306,7 @@ def _row(name: str, rounds: Sequence[_Round], quiet_rounds: Sequence[_Round]) ->
 
 
 async def _bounded(attack: Awaitable[object]) -> None:
-    with suppress(TimeoutError, httpx.HTTPError, OSError):  # it was cut off, as it should be
+    with suppress(TimeoutError, httpx.HTTPError, OSError):  # the service cuts attackers off, as it should
         async with asyncio.timeout(MOST_SECONDS):
             await attack
 
@@ -324,7 +323,7 @@ def _flat_png(side: int) -> bytes:
 
 
 def _computed(service: Service) -> float:
-    """Return how long the event loop's thread, the main one, has computed."""
+    """Return the processor seconds of the main thread, which runs the event loop."""
     main = next(each for each in service.process.threads() if each.id == service.process.pid)
     return float(main.user_time + main.system_time)
 

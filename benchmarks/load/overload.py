@@ -1,7 +1,7 @@
 """The service at twice its capacity: `python -m benchmarks.load.overload [--json -]`; takes 90 seconds.
 
-Capacity is what closed-loop clients get. Then requests arrive at twice that rate, whether or not others are answered,
-while idle connections are kept alive and slow uploaders hold on to theirs.
+Capacity is the answers per second to closed-loop clients. Then requests arrive at twice that rate, whether or not
+earlier ones are answered, beside idle keep-alive connections and slow uploads.
 """
 
 import asyncio
@@ -24,13 +24,13 @@ CAPACITY_SECONDS, SECONDS = 15.0, 60.0
 OVERLOAD = 2.0
 IDLE_CONNECTIONS = 500
 SLOW_UPLOADERS = 50
-SLOW_BYTES = 1000  # a second
+SLOW_BYTES = 1000  # per second
 THROUGHPUT = 0.75
-"""Share of the capacity still answered under overload, where refusing and idle clients cost something too."""
+"""Smallest allowed throughput under overload, as a share of capacity: refusals and idle clients also cost time."""
 
 
 class Load:
-    """One client process, all that it does to a service, and what becomes of it."""
+    """A client process that overloads a service, and the answers that it gets."""
 
     def __init__(self, url: str, deadline_seconds: float) -> None:
         self._url = httpx.URL(url)
@@ -38,7 +38,7 @@ class Load:
         self._photo = made_up_photo(SIDE, SIDE)
         self.statuses = Counter[str]()
         self.answered: list[tuple[float, float]] = []
-        """when each request answered 200 was sent and answered, in seconds since the first"""
+        """send and answer time of each request answered 200, in seconds since the first request"""
         self.idle_answers, self.slow_uploads = Counter[str](), Counter[str]()
 
     async def run(self, rate: float) -> None:
@@ -61,7 +61,7 @@ class Load:
                 tasks.create_task(self._ask(client, started))
 
     async def _idle(self) -> None:
-        """Keep a connection alive and idle; open another when the service closes it."""
+        """Keep an idle connection alive; open another when the service closes it."""
         while True:
             reader, writer = await asyncio.open_connection(self._url.host, self._url.port)
             writer.write(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -72,7 +72,7 @@ class Load:
             writer.close()
 
     async def _upload_slowly(self) -> None:
-        """Send a photo, a kilobyte a second, again and again."""
+        """Send a photo at a kilobyte per second, again and again."""
         async with self._client() as client:
             while True:
                 answer = await upload_slowly(client, self._photo, SLOW_BYTES, 1, n="1")

@@ -1,6 +1,6 @@
-"""Decoders that fail, and how soon the service knows and recovers: `python -m benchmarks.load.recovery`.
+"""How soon the service notices failed decoders and recovers: `python -m benchmarks.load.recovery`.
 
-Takes two minutes. Linux only: it stops processes, and takes the right to open files from one.
+Takes two minutes. Linux only: it suspends processes, and lowers the limit on open files of one.
 """
 
 import time
@@ -25,13 +25,13 @@ STANDARD_FILES = 3
 
 
 def color(client: httpx.Client) -> str:
-    """Return the status that a good photo gets, and the code if there is one."""
+    """Send a good photo; return the status, and the error's code if there is one."""
     answer = client.post(PATH, files={"image": made_up_photo(256, 256)}, data={"n": "1"})
     return "200" if answer.status_code == 200 else f"{answer.status_code} {answer.json()['code']}"
 
 
 def take_files(process: psutil.Process, client: httpx.Client) -> Counter[str]:
-    """Return what good photos get while the service's process cannot open a file."""
+    """Return the answers to good photos while the service's process cannot open files."""
     before = process.rlimit(psutil.RLIMIT_NOFILE)
     process.rlimit(psutil.RLIMIT_NOFILE, (STANDARD_FILES, before[1]))
     try:
@@ -42,7 +42,7 @@ def take_files(process: psutil.Process, client: httpx.Client) -> Counter[str]:
 
 
 def seconds_until(status: int, client: httpx.Client) -> float:
-    """Wait until /readyz says so."""
+    """Wait until /readyz has a status; return the seconds."""
     started = time.monotonic()
     while client.get("/readyz").status_code != status:
         time.sleep(POLL_SECONDS)

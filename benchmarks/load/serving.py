@@ -1,9 +1,9 @@
-"""Requests a second of tintflow and other servers: `python -m benchmarks.load.serving`; takes ten minutes.
+"""Requests per second of tintflow and other servers: `python -m benchmarks.load.serving`; takes ten minutes.
 
-The same model, the same multipart request (a 512×512 JPEG, n=4) and a like answer, from closed-loop clients: each asks
-again as soon as it has its answer. The others come from PyPI, each in an environment of its own, with their own
-batching switched on; all settings stand in `benchmarks/peers`. They have our runtime, or plain torch, as their users
-would write it; those in plain torch are asked by JUDGED_CLIENTS alone. Clients run on the same cores.
+All serve the same model, and answer the same multipart request (a 512×512 JPEG, n=4) with the same content. Clients are
+closed-loop: each sends its next request as soon as it has its answer. The other servers come from PyPI, each in an
+environment of its own, with their own batching switched on; their settings are in `benchmarks/peers`. They run our
+runtime, or plain torch as their users would write it; the latter only with JUDGED_CLIENTS. Clients share the cores.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ P99_TO_P50 = 3.0
 
 @dataclass(frozen=True)
 class Outcome:
-    """Outcome for closed-loop clients."""
+    """Throughput and latency for closed-loop clients."""
 
     server: str
     clients: int
@@ -56,7 +56,7 @@ class Outcome:
 
 @contextmanager
 def peer(package: str, module: str, plain_torch: bool = False) -> Iterator[str]:
-    """Start another server; yield the URL to ask."""
+    """Start another server; yield its URL."""
     python, port = environment(module.removesuffix("_server"), package), free_port()
     process = subprocess.Popen(  # noqa: S603 - our own module
         [str(python), "-m", f"benchmarks.peers.{module}", str(port)],
@@ -74,7 +74,7 @@ def peer(package: str, module: str, plain_torch: bool = False) -> Iterator[str]:
 
 @contextmanager
 def tintflow(environment: Mapping[str, str] | None = None) -> Iterator[str]:
-    """Yield the URL to ask."""
+    """Start tintflow; yield its URL."""
     with running(environment) as service:
         yield f"{service.url}{PATH}"
 
@@ -93,7 +93,7 @@ SERVERS: dict[str, Callable[[], AbstractContextManager[str]]] = {
 
 
 def measure(names: Sequence[str], clients: Sequence[int], seconds: float) -> Iterator[Outcome]:
-    """Start one server after the other, and ask each with more and more clients."""
+    """Start one server after the other, and measure each with growing numbers of clients."""
     for name in names:
         with SERVERS[name]() as url:
             if not _answers(url):
@@ -104,7 +104,7 @@ def measure(names: Sequence[str], clients: Sequence[int], seconds: float) -> Ite
 
 
 def measure_server(server: str, url: str, clients: int, seconds: float) -> Outcome:
-    """Warm a server up, then ask it in closed loops."""
+    """Warm up a server, then measure it with closed-loop clients."""
     photo = made_up_photo(SIDE, SIDE)
     asyncio.run(ask_in_loops(url, photo, SAMPLES, clients, WARM_UP_SECONDS))
     started = time.perf_counter()
@@ -112,12 +112,12 @@ def measure_server(server: str, url: str, clients: int, seconds: float) -> Outco
     elapsed = time.perf_counter() - started
     p50, p99 = (float(each) for each in np.percentile(answered or [np.inf], (50, 99)))
     outcome = Outcome(server, clients, len(answered) / elapsed, p50, p99, errors)
-    print(outcome, file=sys.stderr, flush=True)  # it takes minutes
+    print(outcome, file=sys.stderr, flush=True)  # shows progress: a run takes minutes
     return outcome
 
 
 async def ask_in_loops(url: str, photo: bytes, samples: int, clients: int, seconds: float) -> tuple[list[float], int]:
-    """Let clients ask until the time is up. Returns the seconds of each answer, and how many were errors."""
+    """Run closed-loop clients until the time is up. Returns the seconds of each answer, and the number of errors."""
     answered: list[float] = []
     errors = 0
     end = time.perf_counter() + seconds
@@ -143,7 +143,7 @@ async def ask_in_loops(url: str, photo: bytes, samples: int, clients: int, secon
 async def upload_slowly(
     client: httpx.AsyncClient, photo: bytes, piece_bytes: int, pause_seconds: float, **fields: str
 ) -> httpx.Response:
-    """Ask for colorings of a photo that is sent a piece at a time."""
+    """Request colorings of a photo that is sent in pieces."""
     whole = client.build_request("POST", PATH, files={"image": photo}, data=fields)
     body = whole.read()
 
@@ -156,7 +156,7 @@ async def upload_slowly(
 
 
 def _answers(url: str) -> bool:
-    """Ask until an answer comes, or it takes too long. Raises RuntimeError if the answer isn't whole."""
+    """Repeat a request until it is answered or time is up. Raises RuntimeError for an incomplete answer."""
     photo, deadline = made_up_photo(SIDE, SIDE), time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         with suppress(httpx.TransportError):
@@ -170,7 +170,7 @@ def _answers(url: str) -> bool:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a server and all that it has started."""
+    """End a server and all processes that it started."""
     process.terminate()
     with suppress(subprocess.TimeoutExpired):
         process.wait(STOP_SECONDS)

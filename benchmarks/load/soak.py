@@ -1,9 +1,9 @@
-"""Thousands of requests: `python -m benchmarks.load.soak [--requests 10000] [--json -]`.
+"""Search for leaks in thousands of requests: `python -m benchmarks.load.soak [--requests 10000] [--json -]`.
 
-First all decoders are made to work at once, for each stays once it was needed. Most photos are small, a few large; some
-files are broken, and some clients go away. Most colorings have the default temperature, some the model's own.
-After the first thousand and at the end the service is let come to rest, and its processes are looked at: what grew
-meanwhile is a leak.
+First all decoders are started, since each keeps its memory from then on. Most photos are small, a few large; some
+files are broken, and some clients disconnect early. Most colorings have the default temperature, some temperature 1.
+After every thousand requests and at the end, the service comes to rest, and its memory, open files, threads and
+processes are counted. Growth from the first count to the last is a leak.
 """
 
 import asyncio
@@ -24,34 +24,34 @@ from benchmarks.report import JsonFile, Target, write
 from benchmarks.running import PATH, Service, made_up_photo, running
 
 FIRST = 1000
-"""requests after which the service has met everything, and from one look at it to the next"""
+"""number of requests before the first look and between looks; by then the service has met every kind of request"""
 MINUTES = 60
-"""after which no more are sent"""
+"""time limit, after which no more requests are sent"""
 CLIENTS = 6
 DECODERS = 4
 ROUNDS = 5
-"""Times that all decoders are asked for at once, until all are there"""
+"""Attempts to start all decoders"""
 NEIGHBOR = "127.0.0.2"
 GROWTH = 0.05
-"""Largest growth of the processes' own memory, from after the first requests to the end"""
+"""Largest allowed growth of the processes' own memory from the first look to the last"""
 MORE = 4
-"""open files, threads or processes: some come and go with the work; a leak in one request of a hundred makes 90"""
+"""allowed growth of open files, threads or processes, which vary a little; a leak in 1 % of requests adds 90"""
 REST_SECONDS = 3.0
 TIMEOUT_SECONDS = 900.0
 PATIENCE_SECONDS = 0.3
-"""within which a client that goes away does so"""
+"""time within which a client that disconnects does so"""
 PIECES = 4
-"""Pieces of an upload whose client goes away"""
+"""Pieces of an upload whose client disconnects"""
 BAD_SHARE, GONE_SHARE, SCORED_SHARE = 0.04, 0.03, 0.1
 OWN_SHARE = 0.1
-"""Share of the colorings at temperature 1: the model's own draws"""
+"""Share of the colorings at temperature 1"""
 TRANSFERRED_SHARE = 0.05
 OUTPUTS = ("jpeg", "png", "webp")
 
 
 @dataclass(frozen=True)
 class Kind:
-    """Photos that are about as large, and how many of all are such."""
+    """A class of photos of similar size, and its share of all photos."""
 
     share: float
     sizes: tuple[tuple[int, int], ...]
@@ -68,21 +68,21 @@ KINDS = (
 
 @dataclass(frozen=True)
 class Look:
-    """Resources that the service's processes hold at rest."""
+    """Resources of the service's processes at rest."""
 
     requests: int
     own_bytes: int
-    """their own memory"""
+    """memory of all processes, without pages of files"""
     service_bytes: int
-    """the part of the process that serves"""
+    """the same of the service's main process alone"""
     files: int
-    """open in all of them"""
+    """open files of all processes"""
     threads: int
     processes: int
 
 
 class Soak:
-    """One client process, and all that it asks of a service."""
+    """A client process, and its requests to a service."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -97,7 +97,7 @@ class Soak:
         self.sent = 0
 
     async def run(self, requests: int) -> None:
-        """Send that many requests, a few at a time; look at the service after every FIRST, and at the end."""
+        """Send requests, a few at a time; look at the service after every FIRST of them, and at the end."""
         await self._busy_all_decoders()
         until = time.monotonic() + 60 * MINUTES
         while self.sent < requests and time.monotonic() < until:
@@ -108,7 +108,7 @@ class Soak:
             print(f"{time.strftime('%X')} {self.looks[-1]} {dict(self.answers)}", file=sys.stderr, flush=True)
 
     async def _busy_all_decoders(self) -> None:
-        """Let two addresses send large photos at once, for one alone holds half of the decoders."""
+        """Send large photos from two addresses at once, since one address may hold only half of the decoders."""
         photo = made_up_photo(2400, 1800)
         async with self._client() as one, self._client(NEIGHBOR) as other:
             for _ in range(ROUNDS):
@@ -162,9 +162,9 @@ class Soak:
         self._count(str(answer.status_code), 400 <= answer.status_code < 500)
 
     async def _go_away(self, client: httpx.AsyncClient) -> None:
-        """Close the connection while the photo is sent, or while its colorings are made."""
+        """Disconnect while the photo is sent, or while its colorings are made."""
         photo = self._draws.choice(self._photos[1])
-        pause = PATIENCE_SECONDS / 2 / PIECES  # it is sent in some half of the time within which the client goes
+        pause = PATIENCE_SECONDS / 2 / PIECES  # sending takes about half of PATIENCE_SECONDS
         try:
             async with asyncio.timeout(self._draws.uniform(0, PATIENCE_SECONDS)):
                 answer = await upload_slowly(client, photo, len(photo) // PIECES + 1, pause)
@@ -179,7 +179,7 @@ class Soak:
             self.surprises[answer] += 1
 
     async def _look(self, requests: int) -> Look:
-        """Wait until neither requests nor connections are left in the service, and a little longer, then look."""
+        """Wait until the service has no requests left, then REST_SECONDS more; return its resources."""
         async with self._client() as client:
             while "tintflow_accepted_requests 0.0" not in (await client.get("/metrics")).text:
                 await asyncio.sleep(0.1)
@@ -196,14 +196,14 @@ class Soak:
 
 
 def _broken(photo: bytes) -> list[bytes]:
-    """Files that must be refused."""
+    """Return files that the service must refuse."""
     size = (20_000).to_bytes(4, "big")
     huge = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + size + size + b"\x08\0\0\0\0" + bytes(16)
     return [b"", b"hello", photo[:40], photo[: len(photo) // 2], huge, bytes(100_000), b"GIF89a" + bytes(40)]
 
 
 def _own(process: psutil.Process) -> int:
-    """Return the resident bytes that are no file's: the system takes pages of libraries when it needs room."""
+    """Return the resident bytes without pages of files, which the system may drop and reload at any time."""
     memory = process.memory_info()
     return int(memory.rss - memory.shared)
 
@@ -213,7 +213,7 @@ def main(requests: int = 10_000, json_file: JsonFile = None) -> None:
     pillow_heif.register_heif_opener()
     started = time.monotonic()
     environment = {
-        "TINTFLOW_DEADLINE_SECONDS": str(TIMEOUT_SECONDS),  # it is no matter of speed
+        "TINTFLOW_DEADLINE_SECONDS": str(TIMEOUT_SECONDS),  # speed is not measured here
         "TINTFLOW_CODEC_THREADS": str(DECODERS),
     }
     with running(environment) as service:

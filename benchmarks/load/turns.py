@@ -1,7 +1,7 @@
-"""`python -m benchmarks.load.turns`: how long a normal client waits for the model beside others, in some three minutes.
+"""`python -m benchmarks.load.turns`: a normal client's wait for the model beside other clients; takes three minutes.
 
-Draws sleep as long as they compute on an idle core. So the figures tell of the order of the queue alone, whatever else
-the machine does.
+Draws sleep for as long as they would compute on an idle core. So the figures show the effect of the queue's order
+alone, whatever else the machine does.
 """
 
 import asyncio
@@ -21,13 +21,13 @@ from service.scheduling.batching import Batcher
 from service.scheduling.parts import cost_of
 
 SECONDS = 40.0
-BATCH_LATENTS, BATCH_WAIT_SECONDS, BATCH_SECONDS = 16, 0.01, 0.5  # as the service's own settings
+BATCH_LATENTS, BATCH_WAIT_SECONDS, BATCH_SECONDS = 16, 0.01, 0.5  # the service's defaults
 REST_SECONDS = 0.05
-"""Seconds that a request takes beside the model"""
+"""Seconds of a request outside the model"""
 
 TASK_SECONDS, PASS_SECONDS, SAMPLE_SECONDS, HINTS_SECONDS = 0.06, 0.04, 0.1, 0.15
-"""Costs of each task, of a batch, of each of its samples but for two at least, and more of each task with hints:
-processor seconds on an AMD EPYC, from 0.31 for n = 1 to 1.64 for n = 16, and 0.47 for n = 1 with 32 hints."""
+"""Costs per task, per batch, per sample (at least FEWEST_SAMPLES a batch), and extra per task with hints. Processor
+seconds on an AMD EPYC, from 0.31 for n = 1 to 1.64 for n = 16, and 0.47 for n = 1 with 32 hints."""
 FEWEST_SAMPLES = 2
 
 HINTS = tuple(Hint(i / 32, i / 32, (160, 60, 40)) for i in range(32))
@@ -38,14 +38,14 @@ CASES: dict[str, tuple[SampleOptions | None, int, int]] = {
     "64 candidates, four times at once": (SampleOptions(1, 1, candidates=64, select="diverse"), 4, 1),
     "n = 16, from six addresses": (SampleOptions(16, 1), 6, 6),
 }
-"""Requests of others, again and again; how many at once, and from how many addresses"""
+"""The other clients' repeated request, how many of it at once, and from how many addresses"""
 
 
 class Sleeping:
-    """A colorizer that sleeps while it should draw."""
+    """A colorizer that sleeps instead of drawing."""
 
     def draw_all(self, tasks: Sequence[DrawTask]) -> list[Drawn]:
-        """Return samples of nothing."""
+        """Sleep for the time of the draws; return empty samples."""
         options = [cast(SampleOptions, task.options) for task in tasks]
         samples = max(sum(each.latents for each in options), FEWEST_SAMPLES)
         hinted = sum(bool(each.hints) for each in options)
@@ -54,7 +54,7 @@ class Sleeping:
 
 
 async def measure(attack: SampleOptions | None, requests: int, addresses: int) -> list[float]:
-    """Return how long each request of a normal client took, n = 1, one after another."""
+    """Return the seconds of a normal client's requests, n = 1, sent one after another."""
     batcher = Batcher(BATCH_LATENTS, BATCH_WAIT_SECONDS, lambda _: None, BATCH_SECONDS)
     network = InProcess(batcher, cast(Colorizer, Sleeping()))
     lightness = np.zeros((2, 2), np.float32)
@@ -89,7 +89,7 @@ def _drawn(options: SampleOptions) -> Drawn:
 
 
 def main() -> None:
-    """Print one row a case."""
+    """Print a row for each case."""
     rows, quiet = [], math.nan
     for name, case in CASES.items():
         taken = asyncio.run(measure(*case))

@@ -1,8 +1,8 @@
-"""The authors' colorization cINN, of FrEIA's own modules and with random weights, to compare speed with.
+"""The authors' colorization cINN, built of FrEIA's modules with random weights, for comparisons of speed.
 
-What was read in their code: each of the 22 conditioned couplings has a head of its own, down from the 256 features of
-64×64 that their feature network gives; heads are recomputed for every sample. Source: Ardizzone et al. 2019 (arXiv
-1907.02392), and its code.
+As in the authors' code, each of the 22 conditioned couplings has its own head, which starts from the 256 features at
+64×64 of their feature network. Heads are recomputed for every sample.
+Source: Ardizzone et al. 2019 (arXiv 1907.02392), and its code.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ HEAD_WIDTHS = (FEATURES, 128, 128, 256)
 DENSE_CONDITION, DENSE_WIDTH, DENSE_BLOCKS = 512, 512, 8
 CLAMP = 1.5
 SECTIONS = (
-    # blocks, channels, width, and of the downsampling after them: its kind, its couplings' width, what stays and leaves
+    # blocks, channels, width; of the downsampling after them: kind, width of couplings, channels that stay and leave
     (4, 2, 32, fm.IRevNetDownsampling, 64, None),
     (6, 8, 64, fm.IRevNetDownsampling, 128, (16, 16)),
     (6, 16, 128, fm.IRevNetDownsampling, 256, (32, 32)),
@@ -30,7 +30,7 @@ SECTIONS = (
 
 
 class Authors(nn.Module):
-    """Their flow and heads; features go in where their feature network would have made them."""
+    """The authors' flow and heads; takes features in place of their feature network."""
 
     def __init__(self, generator: torch.Generator) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Encoders and decoders timed on 12 megapixels, one thread each; prints JSON, for `benchmarks.speed.codecs`."""
+"""Timings of encoders and decoders on 12 megapixels, one thread each, as JSON for `benchmarks.speed.codecs`."""
 
 import json
 import sys
@@ -41,7 +41,7 @@ def vips(rgb: Pixels, suffix: str, **options: Any) -> bytes:
 
 
 def encoders(rgb: Pixels) -> Iterator[tuple[str, str, Callable[[], bytes]]]:
-    """Yield format, name and a call that encodes."""
+    """Yield format, name and encoding function."""
     for file_format in FORMATS:
         yield file_format, OURS, partial(encode, rgb, None, file_format, QUALITY)
     yield "jpeg", "Pillow", partial(as_file, rgb, "JPEG", quality=QUALITY, subsampling="4:4:4")
@@ -72,7 +72,7 @@ def decode_by_opencv(data: bytes) -> object:
 
 
 def decoders(gray: bytes, colors: bytes) -> Iterator[tuple[str, str, Callable[[], object]]]:
-    """Yield the file's kind, a name, and a call that decodes; `to lightness` goes on to L*."""
+    """Yield the file's kind, a name, and a decoding function; those `to lightness` return L*."""
     for kind, data, space in (("gray JPEG", gray, "GRAY"), ("color JPEG", colors, "RGB")):
         yield kind, OURS, partial(decode, data, WIDTH * HEIGHT)
         yield kind, "Pillow", partial(decode_by_pillow, data)

@@ -1,4 +1,4 @@
-"""OpenCV's own guided filters, timed on one channel of one megapixel, in an environment with its contrib modules."""
+"""Timings of OpenCV's guided filters, on one channel of one megapixel; needs its contrib modules."""
 
 import json
 from dataclasses import asdict

@@ -17,7 +17,7 @@ class Colorizations(litserve.LitAPI):  # type: ignore[misc] # LitServe has no ty
         self.work = Work()
 
     def decode_request(self, request: Request) -> Job:
-        form: Any = request  # which LitServe has parsed
+        form: Any = request  # already parsed by LitServe
         return self.work.read(form["image"].file.read(), int(form["n"]))
 
     def predict(self, jobs: list[Job]) -> list[tuple[Job, Drawn]]:

@@ -60,7 +60,7 @@ class Write(Step):
 
 
 if __name__ == "__main__":
-    sys.argv[1:] = ["--port", sys.argv[1], "--timeout", "120000", "--log-level", "error"]  # which mosec reads
+    sys.argv[1:] = ["--port", sys.argv[1], "--timeout", "120000", "--log-level", "error"]  # mosec reads them
     server = Server()
     wait, route = round(1000 * BATCH_WAIT_SECONDS), "/colorize"
     server.append_worker(Read, timeout=120, route=route)

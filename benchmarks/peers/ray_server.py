@@ -21,7 +21,7 @@ MAX_REQUESTS = 256
 @serve.deployment(max_ongoing_requests=MAX_REQUESTS, ray_actor_options={"num_cpus": 1})
 @serve.ingress(web)
 class Colorizations:
-    """Reads and writes in threads, and draws for a batch, in a replica of Ray Serve's."""
+    """Reads and writes in threads, and draws for a batch, in a replica of Ray Serve."""
 
     def __init__(self) -> None:
         self.work = Work()
@@ -37,7 +37,7 @@ class Colorizations:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("RAY_raylet_start_wait_time_s", "120")  # on a busy machine its own 30 are too few
+    os.environ.setdefault("RAY_raylet_start_wait_time_s", "120")  # Ray's default, 30, is too short on a busy machine
     ray.init(address="local", include_dashboard=False, log_to_driver=False)
     serve.start(http_options={"host": "127.0.0.1", "port": int(sys.argv[1])})
     deployment: Any = Colorizations

@@ -1,7 +1,7 @@
-"""Time torch, onnxruntime and OpenVINO on the same ONNX models; prints JSON. `benchmarks.speed.runtimes` starts it.
+"""Timings of torch, onnxruntime and OpenVINO on the same ONNX models, as JSON for `benchmarks.speed.runtimes`.
 
-Two parts of the released network: what it makes of a photo, and the finer levels of SAMPLES samples. Level 8² is left
-out: its 64 steps keep state, for which an ONNX model would have to be written anew.
+Two parts of the released network are timed: the condition of a photo, and the finer levels of SAMPLES samples. Level 8²
+is left out, since its 64 steps keep state, which needs an ONNX model of its own.
 """
 
 import json
@@ -86,7 +86,7 @@ def _infer(compiled: openvino.CompiledModel, arrays: Arrays) -> Arrays:
 
 
 def measure(module: nn.Module, inputs: Sequence[Tensor], file: Path) -> Iterator[dict[str, object]]:
-    """Time all runtimes in turns, so that what else the machine does meets all alike."""
+    """Time all runtimes in turns, so that other work on the machine affects all alike."""
     arrays = [each.numpy() for each in inputs]
     ways = list(runtimes(module, inputs, file))
     results = [way(arrays) for _, way in ways]

@@ -1,4 +1,4 @@
-"""Work that every server does for a request, around the same model, decoder and encoder: `read`, `draw`, `write`."""
+"""The work of every server for a request, with the same model, decoder and encoder: `read`, `draw`, `write`."""
 
 import base64
 import os
@@ -17,10 +17,10 @@ from service.settings import Settings
 __all__ = ["BATCH_REQUESTS", "BATCH_WAIT_SECONDS", "PLAIN_TORCH", "Job", "Work"]
 
 PLAIN_TORCH = "PEER_PLAIN_TORCH"
-"""Environment variable that lets a server draw in plain torch, as its users would, in place of our runtime."""
+"""Environment variable for drawing in plain torch, as the server's users would, in place of our runtime."""
 
 BATCH_REQUESTS = 4
-"""Requests of 4 samples each in a batch: as many latents as tintflow's own batches have."""
+"""Requests in a batch, of 4 samples each: as many latents as in tintflow's batches."""
 BATCH_WAIT_SECONDS = Settings().batch_wait_seconds
 MAX_PIXELS = 50_000_000
 QUALITY = 95
@@ -35,7 +35,7 @@ class Job:
 
 
 class Work:
-    """The model, loaded in the process that this is made in."""
+    """The model, loaded in the process that creates this object."""
 
     def __init__(self) -> None:
         if PLAIN_TORCH in os.environ:
@@ -43,7 +43,7 @@ class Work:
         self._colorizer = load_colorizer(Settings())
 
     def read(self, upload: bytes, n: int) -> Job:
-        """Decode a photo, and bring it to the network's size."""
+        """Decode a photo, and resize it for the network."""
         photo = decode(upload, MAX_PIXELS).pixels
         return Job(photo, DrawTask(self._colorizer.shrink(photo), SampleOptions(n, secrets.randbits(32))))
 
@@ -52,6 +52,6 @@ class Work:
         return self._colorizer.draw_all([job.task for job in jobs])
 
     def write(self, job: Job, drawn: Drawn) -> dict[str, list[dict[str, str]]]:
-        """Bring samples to full size and encode them: the answer, to be sent as JSON."""
+        """Upsample the samples to full size and encode them; return the answer as JSON values."""
         files = (encode(each.image, None, "jpeg", QUALITY) for each in self._colorizer.finish(job.photo, drawn))
         return {"data": [{"b64_json": base64.b64encode(file).decode()} for file in files]}

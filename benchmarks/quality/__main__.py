@@ -1,12 +1,13 @@
-"""`python -m benchmarks.quality`: how good the colors are, on photos that training never saw.
+"""`python -m benchmarks.quality`: quality of colors on photos that training never saw.
 
-Every photo is squeezed to 256×256. Its own lightness is colorized and compared with its own colors. Errors are root
-mean squares over the pixels and channels of a photo, in hundredths of the sRGB range, then averaged over the photos; so
-is the variance over samples: see `benchmarks.quality.measures`. All figures come with bootstrap errors over the photos.
+Every photo is squeezed to 256×256; its lightness is colorized, and the result compared with its own colors. Errors are
+root mean squares over the pixels and channels of a photo, in hundredths of the sRGB range, averaged over the photos.
+The variance over samples is averaged likewise: see `benchmarks.quality.measures`. All figures have bootstrap errors
+over the photos.
 
-Figures are at the temperature that is measured, those named `_default` at the one that the service uses; `gray` is the
-photo's lightness alone. A classifier that is not h (EfficientNet-Lite2) gives KID (×10³), FID and, where ImageNet
-classes are known, how many percent of the photos it still recognizes.
+Figures are at the measured temperature; those named `_default` are at the service's default, and `gray` is the photo's
+lightness alone. A classifier other than h (EfficientNet-Lite2) gives KID (×10³), FID and, where ImageNet classes are
+known, the percentage of photos that it still recognizes.
 """
 
 from pathlib import Path

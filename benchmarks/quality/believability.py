@@ -1,13 +1,12 @@
-"""`python -m benchmarks.quality.believability`: how many colorings people take for true photos, judged blind.
+"""`python -m benchmarks.quality.believability`: share of colorings that viewers take for true photos, judged blind.
 
-`make` colorizes photos and draws shuffled, numbered sheets of single pictures, each photo once: true photos, colorings
-of every method named, and rungs of a ladder, on which the true a*b* are handed over at one size and the finer levels do
-the rest. What each number is goes to a key of its own, which whoever rates must not see. `score` takes ratings and
-prints each method's shares with bootstrap errors. Compare within one round only: other photos and other eyes count
-otherwise. With `--pair`, a number is one photo in two versions side by side, and whoever rates says which looks more
-like a true photo: a strict viewer and a lenient one then count alike (two-alternative forced choice, as in Zhang et
-al. 2016, arXiv 1603.08511). With `--rotate`, there are as many viewers as methods; each sees every photo once, by
-another method than the others do, so that neither easy photos nor lenient viewers favor a method (a Latin square).
+`make` draws shuffled, numbered sheets of single pictures, each photo once. A picture is a true photo, a coloring by one
+of the methods, or a rung: true a*b* up to one size, with finer levels drawn. A separate key, which viewers must not
+see, lists what each number is. `score` prints each method's shares with bootstrap errors. Compare shares only within a
+round, since photos and viewers differ. With `--pair`, viewers see two versions of a photo side by side, and say which
+looks more like a true photo: strict and lenient viewers then count alike (two-alternative forced choice, Zhang et al.
+2016, arXiv 1603.08511). With `--rotate`, there are as many viewers as methods, and each sees every photo once, by a
+different method. So neither easy photos nor lenient viewers favor a method (a Latin square).
 """
 
 import json
@@ -41,13 +40,13 @@ __all__ = ["app", "read_choices", "read_ratings"]
 
 TRUTH = "truth"
 COLUMN_NAMES = ("number", "real", "stain", "score")
-"""Columns of a ratings file: the picture's number; 1 if taken for a true photo; 1 if stained; 1 to 10, the best."""
+"""Columns of a ratings file: number of the picture; 1 if taken for a true photo; 1 if stained; score from 1 to 10."""
 SIDES = ("left", "right")
 PAIR_COLUMNS = ("number", "better")
-"""Columns of a ratings file of pairs: the pair's number; the side that looks more like a true photo."""
+"""Columns of a ratings file of pairs: number of the pair; the side that looks more like a true photo."""
 
 Painter = Callable[[Picture, int], Picture]
-"""From a photo and its seed to one picture."""
+"""Function from a photo and its seed to one picture."""
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -55,28 +54,28 @@ app = typer.Typer(no_args_is_help=True, add_completion=False)
 @app.command("make")
 def make(
     data: HeldOutPhotos,
-    out: Annotated[Path, typer.Option(help="Sheets and the key go here.")] = Path("out/believability"),
+    out: Annotated[Path, typer.Option(help="Folder of the sheets and the key.")] = Path("out/believability"),
     method: Annotated[
         list[str] | None, typer.Option(help="NAME=WEIGHTS or NAME=WEIGHTS@TEMPERATURE; may be repeated.")
     ] = None,
-    rung: Annotated[list[int] | None, typer.Option(help="Size up to which a*b* are true; of the first method.")] = None,
+    rung: Annotated[list[int] | None, typer.Option(help="Largest size with true a*b*, for the first method.")] = None,
     pair: Annotated[
         list[str] | None, typer.Option(help="NAME:NAME, two methods (or truth) to show side by side; may be repeated.")
     ] = None,
     rotate: Annotated[
         bool,
-        typer.Option(help="Make sheets for as many viewers as methods; all see all photos, by another method each."),
+        typer.Option(help="Make sheets for as many viewers as methods; each sees every photo, by a different method."),
     ] = False,
     each: Annotated[
-        int, typer.Option(min=1, help="Pictures of each method, of each rung, and of the truth; or of each pair.")
+        int, typer.Option(min=1, help="Pictures of each method, each rung and the truth; or of each pair.")
     ] = 30,
     side: Annotated[
         int,
         typer.Option(
-            min=64, max=LARGEST_SIDE, help="Longest side of each picture, in pixels: viewers see more in large ones."
+            min=64, max=LARGEST_SIDE, help="Longest side of pictures in pixels; viewers are stricter with large ones."
         ),
     ] = SIDE,
-    seed: Annotated[int, typer.Option(min=0, help="Draws and shuffles the photos.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed for drawing and shuffling the photos.")] = 0,
     device: Device = "auto",
 ) -> None:
     """Draw shuffled, numbered sheets of single pictures, or of pairs, and write the key."""
@@ -101,7 +100,7 @@ def make(
         methods_of: dict[str, set[str]] = defaultdict(set)
         for name, methods in chain.from_iterable(plans):
             methods_of[name] |= set(methods)
-        begin(out)  # before all is drawn
+        begin(out)  # fails early, before anything is drawn
         found = ((name, photo) for name, photo in read_named_photos(data) if name in methods_of)
         pictures = {
             (name, method): painters[method](shrink(photo, side), seed_of(name))
@@ -119,7 +118,7 @@ def make(
                 )
             draw_sheets(out / f"viewer-{viewer}" if rotate else out, cells, side, len(SIDES) if pair else 1)
         (out / KEY_FILE).write_text(json.dumps(key, indent=1) + "\n")
-    print(f"{out}: sheets for who rates, key.json for who counts")
+    print(f"{out}: sheets for viewers, and key.json for `score`")
 
 
 @app.command("score")
@@ -128,13 +127,13 @@ def score(
     ratings: Annotated[
         list[Path],
         typer.Argument(
-            exists=True, help=f"CSV files, a viewer each: {', '.join(COLUMN_NAMES)}; of pairs {', '.join(PAIR_COLUMNS)}"
+            exists=True, help=f"A CSV per viewer: {', '.join(COLUMN_NAMES)}; for pairs {', '.join(PAIR_COLUMNS)}."
         ),
     ],
 ) -> None:
-    """Print how many of each method's pictures were taken for true photos, or which of two was taken more often.
+    """Print the share of each method's pictures taken for true photos, or how often each of a pair was preferred.
 
-    Of sheets that rotate, give the viewers' files in the order of their folders.
+    With sheets from `--rotate`, give the viewers' files in the order of their folders.
     """
     keys: dict[int, dict[int, Any]] = defaultdict(dict)
     with errors_printed():
@@ -155,7 +154,7 @@ def score(
 
 
 def read_ratings(path: Path, methods: Mapping[int, Any]) -> dict[int, tuple[float, ...]]:
-    """Read one viewer's ratings: (real, stain, score) of every number.
+    """Read one viewer's ratings: number to (real, stain, score).
 
     Raises InputError for missing columns or numbers, and for values out of range.
     """
@@ -167,7 +166,7 @@ def read_ratings(path: Path, methods: Mapping[int, Any]) -> dict[int, tuple[floa
 
 
 def read_choices(path: Path, methods: Mapping[int, Sequence[str]]) -> dict[int, str]:
-    """Read one viewer's choices: the method that looks more like a true photo, of every pair.
+    """Read one viewer's choices: for every pair, the method that looks more like a true photo.
 
     Raises InputError for missing columns or numbers, and for sides that are neither left nor right.
     """
@@ -179,7 +178,7 @@ def read_choices(path: Path, methods: Mapping[int, Sequence[str]]) -> dict[int, 
 
 
 def _read(path: Path, columns: Sequence[str], methods: Mapping[int, Any]) -> dict[int, list[str]]:
-    """Read a CSV: the cells of every number, which its first column holds."""
+    """Read a CSV whose first column holds numbers; return the other cells of each."""
     rows = read_rows(path)
     names = [*rows[0]] if rows else []
     if not set(columns) <= set(names):
@@ -201,7 +200,7 @@ def _number(text: str | None, name: str = "ratings") -> float:
 
 
 def _contests(methods: Mapping[int, Sequence[str]], rated: Sequence[Mapping[int, str]]) -> Iterator[dict[str, object]]:
-    """Yield each pair, its photos, and on what percentage of them its first method (by name) was chosen."""
+    """Yield each pair, its number of photos, and the percentage on which its first method (by name) was chosen."""
     numbers = defaultdict(list)
     for number, pair in methods.items():
         numbers[tuple(sorted(pair))].append(number)
@@ -213,9 +212,9 @@ def _contests(methods: Mapping[int, Sequence[str]], rated: Sequence[Mapping[int,
 def _shares(
     seen: Sequence[Mapping[int, Any]], rated: Sequence[Mapping[int, tuple[float, ...]]]
 ) -> Iterator[dict[str, object]]:
-    """Yield each method, its photos, its shares in percent and mean score, and its difference from the first method.
+    """Yield each method with its number of photos, shares in percent, mean score, and difference from the first method.
 
-    Methods can be subtracted photo by photo only where their photos are the same.
+    The difference is paired by photo, and left out where the two methods have different photos.
     """
     values: dict[str, dict[str, list[tuple[float, ...]]]] = defaultdict(lambda: defaultdict(list))
     for entries, ratings in zip(seen, rated, strict=True):
@@ -266,7 +265,7 @@ def _drawn(colorizer: CinnColorizer, temperature: float | None) -> Painter:
 
 
 def _rung(colorizer: CinnColorizer, size: int) -> Painter:
-    """Return what gives a photo its true a*b* up to a size: its own latents there, drawn ones above."""
+    """Return a painter that keeps a photo's true latents up to a size, and draws those of finer levels."""
     cinn, checkpoint = colorizer.cinn, colorizer.checkpoint
     passes = Passes(checkpoint, colorizer.device)
 

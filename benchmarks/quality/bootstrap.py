@@ -1,4 +1,4 @@
-"""Statistics over photos, and how far they would be off with other photos of the same kind."""
+"""Statistics over photos, and their bootstrap standard errors."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,18 +11,18 @@ REPLICATES = 256
 SEED = 0
 
 Weights = NDArray[np.float64]
-"""(N,), how often each photo counts"""
+"""(N,), weight of each photo"""
 Statistic = Callable[[Weights], float]
 
 
 def mean(values: Sequence[float] | NDArray[np.floating]) -> Statistic:
-    """Weighted mean of one value a photo."""
+    """Return the weighted mean of one value per photo."""
     array = np.asarray(values, np.float64)
     return lambda weights: float(weights @ array / weights.sum())
 
 
 def ratio(above: Sequence[float] | NDArray[np.floating], below: Sequence[float] | NDArray[np.floating]) -> Statistic:
-    """Weighted sum of one value a photo over that of another; NaN where the latter is 0."""
+    """Return the ratio of the weighted sums of two values per photo; NaN where the second sum is 0."""
     numerator, denominator = np.asarray(above, np.float64), np.asarray(below, np.float64)
 
     def statistic(weights: Weights) -> float:
@@ -35,7 +35,7 @@ def ratio(above: Sequence[float] | NDArray[np.floating], below: Sequence[float] 
 def with_error(statistic: Statistic, photos: int, replicates: int = REPLICATES) -> tuple[float, float]:
     """Return a statistic over photos, and its standard error.
 
-    The error is the standard deviation over photos drawn anew with replacement, NaN left out.
+    The error is the standard deviation over bootstrap samples of the photos, NaN left out.
     Source: Efron 1979, Bootstrap Methods: Another Look at the Jackknife.
     """
     rng = np.random.default_rng(SEED)
@@ -46,5 +46,5 @@ def with_error(statistic: Statistic, photos: int, replicates: int = REPLICATES) 
 
 
 def mean_and_error(values: Sequence[float] | NDArray[np.floating]) -> tuple[float, float]:
-    """Return the mean of one value a photo, and its standard error."""
+    """Return the mean of one value per photo, and its standard error."""
     return with_error(mean(values), len(values))

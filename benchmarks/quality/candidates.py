@@ -1,11 +1,10 @@
-"""`python -m benchmarks.quality.candidates`: draws for people to rate, from which the reward model learns.
+"""`python -m benchmarks.quality.candidates`: draws for viewers to rate, from which the reward model learns.
 
-Each photo gets several draws, such as the reward model chooses among. By default, each viewer sees shuffled, numbered
-pictures: one draw of each photo, and some other photos in their true colors. Other viewers see the photo's other draws.
-Side by side, a row shows all draws of one photo, so finer differences count. Ratings are CSV files with `number` and
-any of `real` (1 if taken for a true photo), `stain` (1 if stained) and `score` (higher is better). Put them beside the
-draws as `ratings-1.csv` and so on, and give the folder to `python -m training reward`. Whoever rates must not see the
-key; photos that the model is measured on must not be rated.
+Each photo gets several draws. By default, each viewer sees shuffled, numbered pictures: one draw of each photo, and
+some other photos in true colors. Other viewers see the photo's other draws. With `--side-by-side`, a row shows all
+draws of one photo, which reveals finer differences. Ratings are CSV files with `number` and any of `real` (1 if taken
+for a true photo), `stain` (1 if stained) and `score` (higher is better). Put them beside the draws as `ratings-1.csv`
+and so on, and give the folder to `python -m training reward`. Viewers must not see the key, nor photos to measure on.
 """
 
 import json
@@ -35,7 +34,7 @@ from training.teacher import densities_of, draw_distilled, draw_guided
 LETTERS = "ABCDEFGH"
 """Captions of a row's pictures."""
 Shown = tuple[str, int, int | None]
-"""A caption, which photo and which of its draws; without a draw, which of the true photos."""
+"""Caption, index of the photo, and index of its draw; None shows a true photo."""
 
 
 class Candidates(NamedTuple):
@@ -52,25 +51,27 @@ class Candidates(NamedTuple):
 
 def main(
     data: Photos,
-    out: Annotated[Path, typer.Option(help="Draws, key and a folder of sheets for each viewer.")] = Path("out/rated"),
+    out: Annotated[Path, typer.Option(help="Folder of the draws, the key and each viewer's sheets.")] = Path(
+        "out/rated"
+    ),
     weights: Weights = Path("weights/cinn.safetensors"),
-    photos: Annotated[int, typer.Option(min=2, help="How many photos, chosen by the seed.")] = 432,
-    draws: Annotated[int, typer.Option(min=2, max=len(LETTERS), help="Draws of each photo.")] = 4,
+    photos: Annotated[int, typer.Option(min=2, help="Number of photos, chosen by the seed.")] = 432,
+    draws: Annotated[int, typer.Option(min=2, max=len(LETTERS), help="Number of draws per photo.")] = 4,
     temperature: Annotated[float, typer.Option(min=0, max=1, help="Of the draws.")] = DISTILLED_TEMPERATURE,
     own_draws: Annotated[
-        bool, typer.Option("--own-draws", help="Draw as the service does, with the distilled decoder.")
+        bool, typer.Option("--own-draws", help="Draw with the distilled decoder, as the service does.")
     ] = False,
-    each: Annotated[int, typer.Option(min=2, help="Most draws that a viewer rates.")] = 216,
+    each: Annotated[int, typer.Option(min=2, help="Most draws per viewer.")] = 216,
     true_photos: Annotated[
-        int, typer.Option(min=0, help="Other photos, if there are more, that each viewer sees in true colors.")
+        int, typer.Option(min=0, help="Other photos that each viewer sees in true colors, if available.")
     ] = 24,
     side_by_side: Annotated[bool, typer.Option(help="Show all draws of a photo in one row.")] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Chooses and shuffles photos.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed for choosing and shuffling photos.")] = 0,
     device: Device = "auto",
 ) -> None:
-    """Draw photos several times, and write what people need to rate the draws."""
+    """Draw colorings of photos, and write sheets and a key for rating them."""
     with errors_printed():
-        begin(out)  # before all is drawn
+        begin(out)  # fails early, before anything is drawn
         colorizer = load_colorizer(weights, device)
         passes = Passes(colorizer.checkpoint, colorizer.device)
         names = [name for name, _ in read_named_photos(data)]
@@ -103,7 +104,7 @@ def main(
 
 
 def _rows(photos: int, draws: int, each: int, rng: np.random.Generator) -> list[list[Shown]]:
-    """Give each viewer photos of their own, a row of shuffled draws each."""
+    """Give each viewer different photos, each a row of shuffled draws."""
     per_viewer = max(1, each // draws)
     return [
         [
@@ -116,7 +117,7 @@ def _rows(photos: int, draws: int, each: int, rng: np.random.Generator) -> list[
 
 
 def _rotations(photos: int, draws: int, each: int, true: int, rng: np.random.Generator) -> list[list[Shown]]:
-    """Show each photo to as many viewers as there are draws, another draw to each; show the true photos to all."""
+    """Show each photo to as many viewers as it has draws, a different draw to each; show the true photos to all."""
     turns = rng.permutation(photos) % draws
     viewers = list[list[Shown]]()
     for turn in range(draws):
@@ -129,7 +130,7 @@ def _rotations(photos: int, draws: int, each: int, true: int, rng: np.random.Gen
 
 
 def _parts(order: NDArray[np.int64], size: int) -> list[list[int]]:
-    """Split into parts of nearly one size, at most this one."""
+    """Split into parts of nearly equal size, at most a maximum."""
     return [part.tolist() for part in np.array_split(order, -(-len(order) // size))]
 
 
@@ -137,7 +138,7 @@ def _parts(order: NDArray[np.int64], size: int) -> list[list[int]]:
 def _draw(
     colorizer: CinnColorizer, passes: Passes, photo: Picture, own: bool, draws: int, temperature: float, seed: int
 ) -> Candidates:
-    """Draw cells several times, as the distilled decoder does or else its teacher; each draw gets its details."""
+    """Draw cells several times, by the distilled decoder or its teacher, and add the details to each draw."""
     cinn, checkpoint, photo = colorizer.cinn, colorizer.checkpoint, shrink(photo)
     small = colorizer.shrink(photo)
     lightness = torch.from_numpy(small.lightness).to(cinn.chroma_mean.device)[None, None]

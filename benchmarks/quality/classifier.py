@@ -1,4 +1,4 @@
-"""A classifier that judges colorings: EfficientNet-Lite2, which is larger than h and has no part in colorizing."""
+"""EfficientNet-Lite2, a classifier that judges colorings; it is larger than h, and not used for colorizing."""
 
 from typing import NamedTuple
 
@@ -33,13 +33,13 @@ class Judgement(NamedTuple):
     """The classifier's view of some pictures."""
 
     features: NDArray[np.float32]
-    """(N, 1280), the mean over the picture of the last features"""
+    """(N, 1280), the last features, averaged over the picture"""
     ranking: NDArray[np.int64]
-    """(N, 5), the likeliest of the 1000 ImageNet classes, best first"""
+    """(N, 5), the likeliest of the 1000 ImageNet classes, in order"""
 
 
 class Classifier(nn.Module):
-    """EfficientNet-Lite2 with its 1000 ImageNet classes; it has the structure of h, and more of it."""
+    """EfficientNet-Lite2 with its 1000 ImageNet classes: the structure of h, wider and deeper."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class Classifier(nn.Module):
         self.last = nn.Linear(FEATURES, CLASSES)
 
     def forward(self, rgb: Tensor) -> tuple[Tensor, Tensor]:
-        """rgb: (B, 3, H, W) sRGB in 0…255. Returns features (B, 1280) and logits (B, 1000)."""
+        """Classify (B, 3, H, W) sRGB in 0…255. Returns features (B, 1280) and logits (B, 1000)."""
         x = F.relu6(self.network.stem((rgb - 127) / 128))
         for stage in self.network.stages:
             x = stage(x)
@@ -56,7 +56,7 @@ class Classifier(nn.Module):
 
     @torch.inference_mode()
     def judge(self, pictures: NDArray[np.uint8]) -> Judgement:
-        """pictures: (N, H, W, 3) sRGB. Computed in float32, so that every machine judges alike."""
+        """Judge (N, H, W, 3) sRGB pictures, in float32, so that every machine judges alike."""
         device = self.last.weight.device
         rgb = torch.from_numpy(pictures).to(device).permute(0, 3, 1, 2).float()
         features, logits = self(rgb.contiguous(memory_format=torch.channels_last))

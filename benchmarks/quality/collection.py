@@ -1,4 +1,4 @@
-"""The photos that are measured, their subsets, seeds and size."""
+"""Photos to measure on: subsets, seeds and size."""
 
 import zlib
 from collections import Counter
@@ -20,7 +20,7 @@ SIZE = 256
 def photos_of_subsets(data: Path, limit: int | None) -> Iterator[tuple[str, str, NDArray[np.uint8]]]:
     """Yield (subset, name, photo); the subset is the first folder of a photo's name.
 
-    limit: how many to yield of each subset, the first ones; None means all.
+    limit: maximum number of photos per subset, the first ones; None means all.
     """
     counts: Counter[str] = Counter()
     for name, photo in read_named_photos(data):
@@ -32,12 +32,12 @@ def photos_of_subsets(data: Path, limit: int | None) -> Iterator[tuple[str, str,
 
 
 def seed_of(name: str) -> int:
-    """Give every photo latents of its own, always the same."""
+    """Return a photo's own fixed seed for its latents."""
     return zlib.crc32(name.encode())
 
 
 def square(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Squeeze (H, W, 3) sRGB, but for a frame, to (256, 256, 3), at which photos are measured."""
+    """Squeeze (H, W, 3) sRGB without its frame to (256, 256, 3), the size at which photos are measured."""
     photo = without_frame(photo)
     interpolation = cv2.INTER_AREA if min(photo.shape[:2]) > SIZE else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(photo, (SIZE, SIZE), interpolation=interpolation), np.uint8)

@@ -1,4 +1,4 @@
-"""Methods measured side by side on the same photos: a table for each subset, and JSON."""
+"""Comparison of methods on the same photos: a table for each subset, and JSON."""
 
 import csv
 from collections import defaultdict
@@ -20,17 +20,17 @@ from model.errors import InputError
 __all__ = ["Judge", "Labels", "Limit", "Samples", "Temperature", "compare"]
 
 ALL = "all"
-"""Name of the subset of all photos, where there are several."""
+"""Name of the subset of all photos, where there are several subsets."""
 
 Report = dict[str, dict[str, object]]
 
 Labels = Annotated[
-    Path | None, typer.Option(exists=True, help="ImageNet classes: a TSV with columns file and class_index.")
+    Path | None, typer.Option(exists=True, help="TSV of ImageNet classes, with columns file and class_index.")
 ]
-Judge = Annotated[bool, typer.Option(help="Let a classifier see the pictures, for KID, FID and top 1 and 5.")]
+Judge = Annotated[bool, typer.Option(help="Also measure KID, FID and top 1 and 5, by a classifier.")]
 Temperature = Annotated[float, typer.Option(min=0, help="Temperature of the figures.")]
 Samples = Annotated[int, typer.Option(min=2, help="Samples for each photo.")]
-Limit = Annotated[int | None, typer.Option(min=1, help="Measure only the first so many photos of a subset.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="Maximum number of photos per subset.")]
 
 
 def compare(
@@ -44,7 +44,7 @@ def compare(
     limit: int | None,
     json_file: str | None,
 ) -> None:
-    """Measure the cINN, and others beside it, on the same photos; print tables and write JSON.
+    """Measure the cINN and other methods on the same photos; print tables and write JSON.
 
     Raises InputError for labels of other photos, NoPhotosError for data without photos.
     """
@@ -76,7 +76,7 @@ def compare(
 
 
 def read_labels(path: Path) -> dict[str, int]:
-    """Read the ImageNet class of each photo that a TSV with a header lists under `file` and `class_index`."""
+    """Read the ImageNet class of each photo from a TSV with columns `file` and `class_index`."""
     with path.open(newline="") as file:
         rows = csv.DictReader(file, delimiter="\t")
         missing = {"file", "class_index"} - set(rows.fieldnames or ())
@@ -86,6 +86,6 @@ def read_labels(path: Path) -> dict[str, int]:
 
 
 def _table(title: str, columns: Report) -> Table:
-    """Put the figures of subsets or of methods side by side, with their errors."""
+    """Make a table of the figures of subsets or methods, with their errors."""
     names = dict.fromkeys(name for figures in columns.values() for name in figures if name != "standard_errors")
     return table("", [{title: name} | {column: cell(f, name) for column, f in columns.items()} for name in names])

@@ -1,4 +1,4 @@
-"""How far the pictures of a method are from true photos as a whole: kernel and Fréchet distance of their features."""
+"""Distances between a method's pictures and true photos as distributions: KID and FID of their features."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,14 +11,14 @@ Features = NDArray[np.float32]
 
 
 class Kid:
-    """Squared maximum mean discrepancy of the kernel (x·y/d + 1)³, without bias; may be below 0 by chance.
+    """Unbiased squared maximum mean discrepancy with the kernel (x·y/d + 1)³; may be below 0 by chance.
 
-    Pictures of one photo are never compared with each other, which would pull the distance down, since every photo is
-    in both sets. Source: Bińkowski et al. 2018 (arXiv 1801.01401).
+    Pictures of one photo are never compared with each other: every photo is in both sets, so this would lower the
+    distance. Source: Bińkowski et al. 2018 (arXiv 1801.01401).
     """
 
     def __init__(self, samples: Features, truth: Features) -> None:
-        """Take samples (N, S, D), S pictures of each photo, and the truth (N, D)."""
+        """Take features of samples, (N, S, D), S pictures of each photo, and of the truth, (N, D)."""
         photos, count, dims = samples.shape
         x = truth.astype(np.float64) / np.sqrt(dims)
         y = samples.reshape(photos * count, dims).astype(np.float64) / np.sqrt(dims)
@@ -37,12 +37,12 @@ class Kid:
 class Fid:
     """Fréchet distance of two Gaussians with the features' means and covariances.
 
-    Of fewer photos than some 10,000 it is far too large, and the more so the fewer they are: compare it only between
-    methods on the same photos. Source: Heusel et al. 2017 (arXiv 1706.08500).
+    Its bias is large below some 10,000 photos and grows as they become fewer: compare it only between methods on the
+    same photos. Source: Heusel et al. 2017 (arXiv 1706.08500).
     """
 
     def __init__(self, samples: Features, truth: Features) -> None:
-        """Take samples (N, D), one picture of each photo, and the truth (N, D)."""
+        """Take features of samples, (N, D), one picture of each photo, and of the truth, (N, D)."""
         self.samples, self.truth = samples.astype(np.float64), truth.astype(np.float64)
 
     def __call__(self, weights: Weights) -> float:
@@ -54,7 +54,7 @@ class Fid:
         for features in (self.samples, self.truth):
             means.append(weights @ features / total)
             centred.append((features - means[-1]) * np.sqrt(weights / (total - 1))[:, None])
-        # Σ₁ = AᵀA and Σ₂ = BᵀB, so the trace of (Σ₁Σ₂)^½ is the sum of the singular values of ABᵀ, which is but N×N.
+        # Σ₁ = AᵀA and Σ₂ = BᵀB, so the trace of (Σ₁Σ₂)^½ is the sum of the singular values of ABᵀ, which is only N×N.
         product = centred[0] @ centred[1].T
         singular = np.sqrt(np.linalg.eigvalsh(product @ product.T).clip(0))
         spread = sum(float(np.square(part).sum()) for part in centred)

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.quality.latents`: what the latent tools promise, measured on photos that training never saw.
+"""`python -m benchmarks.quality.latents`: promises of the latent tools, measured on photos that training never saw.
 
-Photos are squeezed to 256×256, as in benchmarks.quality, and go through the colorizer's door, but for the round trip,
-which is measured on latents. Color differences are ΔE76.
+Photos are squeezed to 256×256, as in benchmarks.quality. All tools are measured through the colorizer, except the round
+trip, which is measured on latents. Color differences are ΔE76.
 """
 
 import itertools
@@ -39,13 +39,13 @@ MAX_PSNR = 100.0
 
 Photo = NDArray[np.uint8]
 Figures = Mapping[str, ArrayLike]
-"""One or several values of each figure, of one photo"""
+"""Values of each figure for one photo"""
 Pooled = Mapping[str, NDArray[np.float64]]
-"""all values of each figure, of all photos"""
+"""Values of each figure for all photos"""
 
 
 class Promise(NamedTuple):
-    """A measurement of one photo, and what the figures of all photos must be."""
+    """A measurement of one photo, and the condition on the figures of all photos."""
 
     measure: Callable[[CinnColorizer, Photo, int], Figures]
     photos: int
@@ -54,7 +54,7 @@ class Promise(NamedTuple):
 
 
 def round_trip(colorizer: CinnColorizer, photo: Photo, number: int) -> Figures:
-    """Encode colorings, decode and encode their latents again: the error of the latents, and of the likelihood."""
+    """Encode colorings, then decode and encode their latents; measure the errors of latents and of likelihoods."""
     with torch.no_grad():
         condition = condition_of(colorizer, photo)
         (drawn,) = colorizer.draw_all([DrawTask(colorizer.shrink(photo), SampleOptions(N, SEED))])
@@ -70,7 +70,7 @@ def round_trip(colorizer: CinnColorizer, photo: Photo, number: int) -> Figures:
 
 
 def variation(colorizer: CinnColorizer, photo: Photo, number: int) -> Figures:
-    """Vary a sample: the mean color difference to it at each strength, and whether strength 0 is it to the byte."""
+    """Vary a sample; measure the mean color difference at each strength, and whether strength 0 is byte-identical."""
     original = colorize(colorizer, photo, SampleOptions(N, SEED)).images[1]
     varied = [
         colorize(colorizer, photo, VariationOptions(N, SEED, 1, strength, noise_seed=1)).images
@@ -85,7 +85,7 @@ def variation(colorizer: CinnColorizer, photo: Photo, number: int) -> Figures:
 
 
 def self_transfer(colorizer: CinnColorizer, photo: Photo, number: int) -> Figures:
-    """Transfer a photo's own colors to it, all levels copied: the PSNR against the photo, and against a coloring."""
+    """Transfer a photo's own colors to it with all levels copied; measure the PSNR to the photo and to a coloring."""
     options = TransferOptions(1, SEED, (1.0,) * len(colorizer.cinn.dims))
     coloring = colorize(colorizer, photo, SampleOptions(1, SEED)).images[0]
     return {
@@ -95,7 +95,7 @@ def self_transfer(colorizer: CinnColorizer, photo: Photo, number: int) -> Figure
 
 
 def selection(colorizer: CinnColorizer, photo: Photo, number: int) -> Figures:
-    """Choose 4 of 32 candidates: the mean difference between those chosen, and what choosing costs."""
+    """Choose 4 of 32 candidates; measure the mean difference between those chosen, and the cost of choosing."""
     plain, diverse = SampleOptions(N, SEED), SampleOptions(N, SEED, candidates=CANDIDATES, select="diverse")
     of_first, of_chosen = (mean_pairwise(colorize(colorizer, photo, options).images) for options in (plain, diverse))
     of_4, of_32 = (cost(colorize, colorizer, photo, options).seconds for options in (plain, diverse))
@@ -109,7 +109,7 @@ def selection(colorizer: CinnColorizer, photo: Photo, number: int) -> Figures:
 
 
 def hinting(colorizer: CinnColorizer, photo: Photo, number: int) -> Figures:
-    """Give 3 hints of the true colors, at random points: how well they are met, and what they do elsewhere."""
+    """Give 3 hints of the true colors at random points; measure the errors at the hints and elsewhere."""
     generator = np.random.default_rng((SEED, number))
     height, width = photo.shape[:2]
     hints = []
@@ -159,7 +159,7 @@ PROMISES = {
         variation,
         20,
         lambda found: found["identical"].all() and _rising([found[f"strength_{s:g}"].mean() for s in STRENGTHS]),
-        "strength 0 is the original to the byte, and the mean difference grows with strength",
+        "strength 0 is byte-identical to the original, and the mean difference grows with strength",
     ),
     "self_transfer": Promise(self_transfer, 20, lambda found: found["psnr"].mean() > 35, "mean PSNR above 35 dB"),
     "selection": Promise(
@@ -182,7 +182,7 @@ PROMISES = {
 
 
 def pooled(photos: Sequence[Figures]) -> Pooled:
-    """Put the values of each figure of all photos together."""
+    """Concatenate the values of each figure over all photos."""
     return {name: np.hstack([np.asarray(each[name], np.float64) for each in photos]) for name in photos[0]}
 
 
@@ -194,10 +194,10 @@ def main(
     data: HeldOutPhotos,
     weights: Weights = Path("weights/cinn.safetensors"),
     json_file: JsonFile = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Measure at most so many photos for each promise.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Maximum number of photos for each promise.")] = None,
     device: Device = "auto",
 ) -> None:
-    """Measure what the latent tools promise; exit with 1 where a promise is not kept."""
+    """Measure the promises of the latent tools; exit with status 1 if one is broken."""
     with errors_printed():
         colorizer = load_colorizer(weights, device)
         photos = [square(photo) for _, photo in progress("reading", read_named_photos(data))]

@@ -1,9 +1,9 @@
-"""`python -m benchmarks.quality.levels`: what each level of the flow gains and loses, measured alone.
+"""`python -m benchmarks.quality.levels`: quality of each level of the flow by itself.
 
 - `nats` at 8²: negative log-likelihood of the true a*b*, nats per dimension of standardized a*b*.
 - `energy` at 8²: energy score of samples at temperature 1, as ‖·‖/√dim of standardized a*b*; lower is better.
-- `unexplained`: what z = 0 leaves of the true details, given the true coarser a*b*: mean square, as a share of what a
-  bicubic upsampling leaves.
+- `unexplained`: mean square error of the details at z = 0, given the true coarser a*b*, as a share of that of a bicubic
+  upsampling.
 Source of the energy score: Gneiting and Raftery 2007, Strictly Proper Scoring Rules, Prediction, and Estimation.
 """
 
@@ -35,7 +35,7 @@ SAMPLES = 8
 
 
 def measure_levels(colorizer: CinnColorizer, photo: np.ndarray, seed: int) -> dict[str, float]:
-    """Measure every level on one (H, W, 3) sRGB photo; squares are sums, for `main` to divide."""
+    """Measure every level on one (H, W, 3) sRGB photo; squares are sums, which `main` divides."""
     cinn = colorizer.cinn
     chroma = torch.from_numpy(photo_to_chroma(photo, cinn.chroma_size)).permute(2, 0, 1)[None]
     with torch.no_grad():
@@ -58,7 +58,7 @@ def measure_levels(colorizer: CinnColorizer, photo: np.ndarray, seed: int) -> di
 
 
 def _energy(drawn: Tensor, true: Tensor) -> float:
-    """E‖x − y‖ − E‖x − x'‖/2 over samples x, x' and the truth y, divided by √dim."""
+    """Return E‖x − y‖ − E‖x − x'‖/2 over samples x, x' and the truth y, divided by √dim."""
     far = (drawn - true).norm(dim=1).mean()
     apart = torch.cdist(drawn, drawn).sum() / (len(drawn) * (len(drawn) - 1))
     return float((far - apart / 2) / true.numel() ** 0.5)
@@ -67,10 +67,10 @@ def _energy(drawn: Tensor, true: Tensor) -> float:
 def main(
     data: HeldOutPhotos,
     weights: Weights = Path("weights/cinn.safetensors"),
-    limit: Annotated[int | None, typer.Option(min=1, help="Photos of each subset.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Number of photos of each subset.")] = None,
     device: Device = "auto",
 ) -> None:
-    """Measure every level alone; print JSON."""
+    """Measure every level by itself; print JSON."""
     found: dict[str, list[dict[str, float]]] = defaultdict(list)
     with errors_printed():
         colorizer = load_colorizer(weights, device)

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 __all__ = ["best_of_pixel", "colorfulness", "pairwise_difference", "rmse", "smooth_gradient", "variance"]
 
 SMALL = 64
-"""Side at which gradients are taken: finer ones are the noise of 8 bits and of the photo's own compression."""
+"""Side at which gradients are taken; finer ones show the noise of 8 bits and of compression."""
 SMOOTH = 3.0
-"""Largest gradient of L* for each small pixel that counts as smooth."""
+"""Largest gradient of L*, per pixel at SIDE, that counts as smooth."""
 
 Image = NDArray[np.float32]
 """(H, W, 3)"""
@@ -20,12 +20,12 @@ Samples = NDArray[np.float32]
 
 
 def rmse(samples: Samples, truth: Image) -> NDArray[np.float64]:
-    """Root mean square error of each sample: (N,)."""
+    """Return the root mean square error of each sample, (N,)."""
     return np.sqrt(np.square(samples - truth).mean((1, 2, 3), dtype=np.float64))
 
 
 def best_of_pixel(samples: Samples, truth: Image) -> float:
-    """Root mean square error where every channel of every pixel takes whichever sample is nearest to the truth there.
+    """Return the root mean square error if every channel of every pixel is taken from the sample nearest to the truth.
 
     Source: Ardizzone et al. 2019 (arXiv 1907.02392), table 3, as its authors' code computes it
     (vislearn/conditional_INNs, colorization_cINN/compare_methods.py).
@@ -34,12 +34,12 @@ def best_of_pixel(samples: Samples, truth: Image) -> float:
 
 
 def variance(samples: Samples) -> float:
-    """Variance over the samples, averaged over pixels and channels."""
+    """Return the variance over the samples, averaged over pixels and channels."""
     return float(samples.var(0, dtype=np.float64).mean())
 
 
 def colorfulness(image: Image) -> float:
-    """Colorfulness of a photo; about 0 for gray, 33 for moderately and 82 for highly colorful ones.
+    """Return the colorfulness of a photo: about 0 for gray, 33 for moderately and 82 for highly colorful ones.
 
     Source: Hasler and Süsstrunk 2003, Measuring Colourfulness in Natural Images, metric M³.
     """
@@ -50,9 +50,9 @@ def colorfulness(image: Image) -> float:
 
 
 def smooth_gradient(image: Image) -> float:
-    """Mean |∇a*b*| where |∇L*| is small, in ΔE for each pixel of 64×64; 0 for an image without smooth places.
+    """Return the mean |∇a*b*| where |∇L*| is small, in ΔE per pixel at 64×64; 0 for an image without smooth places.
 
-    Divided by that of the true photo it is the blotch index: above 1, colors change where the photo does not.
+    Divided by that of the true photo, it is the blotch index: above 1, colors change where the photo does not.
     """
     lab = cv2.resize(cv2.cvtColor(image, cv2.COLOR_RGB2LAB), (SMALL, SMALL), interpolation=cv2.INTER_AREA)
     right, down = lab[:-1, 1:] - lab[:-1, :-1], lab[1:, :-1] - lab[:-1, :-1]
@@ -62,7 +62,7 @@ def smooth_gradient(image: Image) -> float:
 
 
 def pairwise_difference(chroma: NDArray[np.float32]) -> float:
-    """Mean ΔE76 over all pairs of samples and all pixels; with one lightness it is a distance of a*b*.
+    """Return the mean ΔE76 over all pairs of samples and all pixels. With equal lightness, this is a distance of a*b*.
 
     chroma: (N, 2, H, W) a*b*.
     """

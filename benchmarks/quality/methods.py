@@ -1,4 +1,4 @@
-"""Methods to measure: each colorizes a photo of known colors, several times."""
+"""Methods to measure. Each draws several colorings of a photo whose colors are known."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
@@ -16,7 +16,7 @@ from training.objectives.details import NOISE
 __all__ = ["DEFAULT_SAMPLES", "Bits", "CinnMethod", "Colors", "Method", "bits_of", "condition_of", "truth_bits"]
 
 DEFAULT_SAMPLES = 3
-"""Samples at the default temperature: with the one of temperature 0 they fill a batch of four."""
+"""Number of samples at the default temperature; with the sample at temperature 0 they fill a batch of four."""
 
 Chroma = NDArray[np.float32]
 """(N, 2, 64, 64) a*b*"""
@@ -28,7 +28,7 @@ class Bits(NamedTuple):
     truth: float
     """bits per dimension of the photo's own colors"""
     noisy_truth: float
-    """the same under the noise of training, whose density the flow has learned and which samples have too"""
+    """the same with the noise of training, which the flow has learned and samples also have"""
     samples: NDArray[np.float64]
     """(N,)"""
 
@@ -37,11 +37,11 @@ class Colors(NamedTuple):
     """A method's colorings of one photo."""
 
     drawn: Chroma
-    """samples at the temperature that is measured"""
+    """samples at the measured temperature"""
     default: Chroma
     """DEFAULT_SAMPLES samples at the method's default temperature"""
     zero: Chroma
-    """the one at temperature 0"""
+    """the sample at temperature 0"""
     bits: Bits | None
     """None for a method without a likelihood"""
 
@@ -58,21 +58,21 @@ class Method(Protocol):
 
 
 def condition_of(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> list[torch.Tensor]:
-    """Return a photo's condition as the network itself computes it, in float32: what `Cinn.log_prob` takes."""
+    """Return a photo's condition for `Cinn.log_prob`, computed by the network itself in float32."""
     lightness = torch.from_numpy(colorizer.shrink(photo).lightness)[None, None]
     with torch.no_grad():
         return colorizer.cinn.condition(lightness.to(colorizer.device))
 
 
 def bits_of(log_prob: torch.Tensor, dims: Sequence[int]) -> NDArray[np.float64]:
-    """Return bits per dimension, (B,), from the nats of each level, (B, levels), whose dimensions these are."""
+    """Return bits per dimension, (B,), from nats per level, (B, levels), and each level's dimensions."""
     return (-log_prob.double().sum(1) / (np.log(2) * sum(dims))).cpu().numpy()
 
 
 def truth_bits(
     cinn: Any, photo: NDArray[np.uint8], condition: Sequence[torch.Tensor], noise: float, seed: int
 ) -> tuple[float, float]:
-    """Return bits per dimension of a photo's own colors, as they are and under noise.
+    """Return bits per dimension of a photo's own colors, without and with noise.
 
     cinn: a flow of a*b*. noise: standard deviation in standardized a*b*.
     """

@@ -1,4 +1,4 @@
-"""Measurements of one photo: its own colors and two plain colorings once, then each method's colorings."""
+"""Measurements of one photo: once of its own colors and two trivial colorings, then of each method's colorings."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from model.pixels.upsampling import upsample_to_rgb
 __all__ = ["Record", "Reference", "as_floats", "measure"]
 
 JUDGED = 2
-"""Samples at the measured temperature that the classifier sees and whose blotches are measured."""
+"""Number of samples at the measured temperature for the classifier and for blotches."""
 
 Pictures = NDArray[np.uint8]
 
@@ -26,7 +26,7 @@ class Record:
     """Measurements of one photo."""
 
     values: Mapping[str, float]
-    """figures of this photo, by the names that the model card uses; errors in hundredths of the sRGB range"""
+    """figures of this photo, named as in the model card; errors in hundredths of the sRGB range"""
     judgements: Mapping[str, Judgement] = field(default_factory=dict)
     """judgements of the pictures `drawn`, `default`, `zero`, `gray` and `truth`; empty without a classifier"""
     label: int | None = None
@@ -34,7 +34,7 @@ class Record:
 
 
 class Reference:
-    """A photo squeezed to 256×256, with all that does not depend on the method."""
+    """A photo squeezed to 256×256, with all measurements that do not depend on the method."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Reference:
         classifier: Classifier | None = None,
         label: int | None = None,
     ) -> None:
-        """photo: (H, W, 3) sRGB. mean_chroma: (2, 1, 1), the mean a*b* of the training photos."""
+        """Measure an (H, W, 3) sRGB photo. mean_chroma: (2, 1, 1), the mean a*b* of the training photos."""
         mean_chroma = np.broadcast_to(mean_chroma, (2, 64, 64))
         self.photo, self.classifier, self.label = square(photo), classifier, label
         self.lightness = photo_to_lightness(self.photo)
@@ -59,11 +59,11 @@ class Reference:
         self.judgements = self.judge({"truth": self.photo[None], "gray": plain[:1]})
 
     def paint(self, chroma: NDArray[np.float32]) -> Pictures:
-        """Give (N, 2, 64, 64) a*b* to the photo's lightness: (N, 256, 256, 3) sRGB."""
+        """Combine (N, 2, 64, 64) a*b* with the photo's lightness; return (N, 256, 256, 3) sRGB."""
         return upsample_to_rgb(chroma, self.lightness)
 
     def judge(self, pictures: Mapping[str, Pictures]) -> dict[str, Judgement]:
-        """Let the classifier judge all pictures in one batch."""
+        """Judge all pictures by the classifier, in one batch."""
         if self.classifier is None:
             return {}
         judged = self.classifier.judge(np.concatenate(list(pictures.values())))
@@ -98,13 +98,13 @@ def measure(method: Method, reference: Reference, samples: int, temperature: flo
     if colors.bits is not None:
         values["bits_per_dim"], noisy, drawn_bits = colors.bits
         values["bits_per_dim_noisy"] = noisy
-        # Of N samples' range: if true colors were drawn as they are, on (N − 1)/(N + 1) of the photos. A flow trained
-        # with noise draws noise too, so it is the truth with that noise which compares.
+        # Whether the truth lies in the samples' range of bits: for a perfect model, on (N − 1)/(N + 1) of the photos.
+        # A flow trained with noise also draws noise, so the truth is compared with noise added.
         values["truth_in_range"] = float(drawn_bits.min() <= noisy <= drawn_bits.max())
     judgements = reference.judge(pictures | {"drawn": pictures["drawn"][:JUDGED]})
     return Record(reference.values | values, reference.judgements | judgements, reference.label)
 
 
 def as_floats(pictures: Pictures) -> NDArray[np.float32]:
-    """Bring 8-bit sRGB to [0, 1]."""
+    """Convert 8-bit sRGB to [0, 1]."""
     return pictures.astype(np.float32) / np.float32(255)

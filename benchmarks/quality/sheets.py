@@ -1,4 +1,4 @@
-"""Numbered sheets of pictures, for people to rate."""
+"""Numbered sheets of pictures for viewers to rate."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,26 +14,26 @@ from training.rated import KEY_FILE
 __all__ = ["LARGEST_SIDE", "SIDE", "Picture", "begin", "draw_sheets", "shrink"]
 
 WIDTH, HEIGHT = 1056, 852
-"""The most that a sheet of single pictures measures, in pixels: viewers see larger ones made smaller."""
+"""Largest sheet of single pictures, in pixels; larger sheets are shown to viewers scaled down."""
 SIDE = 256
-"""Longest side of a picture on a sheet, in pixels, if no other is asked for."""
+"""Default of the longest side of a picture on a sheet, in pixels."""
 CAPTION, GAP = 18, 8
 LARGEST_SIDE = HEIGHT - CAPTION - GAP
-"""Longest side of a picture that is no larger than a sheet may be."""
+"""Longest side of a picture that fits a sheet."""
 PAPER, INK = (255, 255, 255), (0, 0, 0)
 
 Picture = NDArray[np.uint8]
 
 
 def begin(folder: Path) -> None:
-    """Make a folder for sheets and their key. Raises InputError for one with a key: people may be rating its sheets."""
+    """Make a folder for sheets and their key. Raises InputError if it has a key: viewers may be rating its sheets."""
     if (folder / KEY_FILE).exists():
-        raise InputError("out", "a new folder, for people may be rating the sheets of this one", str(folder))
+        raise InputError("out", "a folder without a key, since viewers may be rating its sheets", str(folder))
     folder.mkdir(parents=True, exist_ok=True)
 
 
 def shrink(photo: Picture, side: int = SIDE) -> Picture:
-    """Make the longest side `side` pixels."""
+    """Resize a photo so that its longest side has `side` pixels."""
     scale = side / max(photo.shape[:2])
     shape = tuple(max(1, round(length * scale)) for length in photo.shape[1::-1])
     return np.asarray(
@@ -44,7 +44,7 @@ def shrink(photo: Picture, side: int = SIDE) -> Picture:
 def draw_sheets(folder: Path, cells: Sequence[tuple[str, Picture]], side: int = SIDE, together: int = 1) -> None:
     """Write captioned pictures to numbered sheets.
 
-    side: the longest of any picture, in pixels. together: how many pictures that follow each other share a row.
+    side: longest side of any picture, in pixels. together: number of consecutive pictures that must share a row.
     """
     folder.mkdir(parents=True, exist_ok=True)
     columns = max(together, WIDTH // (side + GAP) // together * together)
@@ -54,7 +54,7 @@ def draw_sheets(folder: Path, cells: Sequence[tuple[str, Picture]], side: int = 
 
 
 def _sheet(numbered: Sequence[tuple[str, Picture]], side: int, columns: int, rows: int) -> Image.Image:
-    """Put pictures on one sheet, each under its number."""
+    """Draw pictures on one sheet, each under its number."""
     width, height = side + GAP, side + CAPTION + GAP
     sheet = Image.new("RGB", (columns * width, rows * height), PAPER)
     draw = ImageDraw.Draw(sheet)

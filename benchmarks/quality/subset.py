@@ -1,4 +1,4 @@
-"""Figures of one subset of photos, with their bootstrap errors."""
+"""Figures of a subset of photos, with their bootstrap errors."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -12,13 +12,13 @@ from benchmarks.quality.records import Record
 __all__ = ["cell", "figures_of"]
 
 FID_REPLICATES = 20
-"""Bootstrap replicates of FID, which takes long."""
+"""Bootstrap replicates of FID; few, since FID is slow."""
 PICTURES = {"": "drawn", "_default": "default", "_temperature_0": "zero", "_gray": "gray"}
-"""Suffix of a figure's name, and the judged pictures that it is of."""
+"""Suffix of a figure's name, and the judged pictures that it describes."""
 
 
 def figures_of(records: Sequence[Record]) -> dict[str, object]:
-    """Figures of a subset by one method, as the model card names them, and `standard_errors` under the same names."""
+    """Return a method's figures on a subset, named as in the model card, and their `standard_errors`."""
     figures: dict[str, float] = {}
     errors: dict[str, float] = {}
     for name, statistic in _statistics(records):
@@ -30,7 +30,7 @@ def figures_of(records: Sequence[Record]) -> dict[str, object]:
 
 
 def cell(report: Mapping[str, Any], name: str) -> object:
-    """Return a figure of a report for a table, with its error if it has one."""
+    """Return a table cell: a figure of a report, with its error if it has one."""
     errors = report["standard_errors"]
     return (report[name], errors[name]) if name in errors else report.get(name)
 
@@ -68,7 +68,7 @@ def _recognition(records: Sequence[Record]) -> Iterator[tuple[str, Statistic]]:
 
 
 def _hits(records: Sequence[Record], pictures: str, best: int) -> list[float]:
-    """Share of a photo's pictures whose class is among the best ones; 0 where the class is not known."""
+    """Return the share of a photo's pictures whose class is among the best; 0 where the class is unknown."""
     rankings = [record.judgements[pictures].ranking[:, :best] for record in records]
     labels = [-1 if record.label is None else record.label for record in records]
     return [float((ranking == label).any(1).mean()) for ranking, label in zip(rankings, labels, strict=True)]

@@ -1,8 +1,8 @@
-"""`python -m benchmarks.quality.worn`: what colorings of worn photos lose, beside those of the same photos unworn.
+"""`python -m benchmarks.quality.worn`: loss of quality on worn photos, compared with the same photos unworn.
 
-Photos are squeezed to 256×256 and made gray, then worn in one way. Wear here is not that of training, which is drawn
-at random. Distances are root mean squares of a*b* at 64×64, without the outermost five pixels, which a frame covers,
-over two samples at the default temperature.
+Photos are squeezed to 256×256, converted to gray and worn in one way. The wear is fixed, unlike the random wear of
+training. Distances are root mean squares of a*b* at 64×64 over two samples at the default temperature. They leave out
+the outermost five pixels, which a frame covers.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,7 @@ __all__ = ["KINDS", "age", "measure_wear"]
 
 SAMPLES = 2
 FRAME = 18
-"""Pixels at each side of a photo that a frame covers, a little more than four of 64×64."""
+"""Width of a frame in pixels, a little more than four of 64×64."""
 INSIDE = np.s_[..., 5:-5, 5:-5]
 Gray = NDArray[np.float64]
 """(256, 256), 0…255"""
@@ -84,12 +84,12 @@ KINDS: dict[str, Callable[[Gray, np.random.Generator], Gray]] = {
 
 
 def age(gray: NDArray[np.uint8], kind: str, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Return a gray photo, (256, 256), worn in one of KINDS; those of tone, blur and grain take photos of any size."""
+    """Wear a (256, 256) gray photo in one of KINDS; kinds of tone, blur and grain take any size."""
     return KINDS[kind](gray.astype(np.float64), rng).clip(0, 255).round().astype(np.uint8)
 
 
 def measure_wear(colorizer: CinnColorizer, photo: NDArray[np.uint8], seed: int) -> dict[str, dict[str, float]]:
-    """Measure colorings of one (256, 256, 3) sRGB photo in every kind of wear."""
+    """Measure colorings of a (256, 256, 3) sRGB photo in every kind of wear."""
     gray, rng = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY), np.random.default_rng(seed)
     worn = [age(np.asarray(gray, np.uint8), kind, rng) for kind in KINDS]
     drawn = colorizer.draw_all([DrawTask(colorizer.shrink(each), SampleOptions(SAMPLES, seed)) for each in worn])
@@ -120,7 +120,7 @@ def main(
     data: HeldOutPhotos,
     weights: Weights = Path("weights/cinn.safetensors"),
     json_file: JsonFile = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Photos of each subset.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Number of photos of each subset.")] = None,
     device: Device = "auto",
 ) -> None:
     """Measure colorings of worn photos."""

@@ -1,1 +1,1 @@
-"""Speed of each step, beside its alternatives."""
+"""Speed of each step, compared with its alternatives."""

@@ -1,7 +1,7 @@
-"""Encoders and decoders side by side, on 12 megapixels and one thread: `python -m benchmarks.speed.codecs`.
+"""Comparison of encoders and decoders, on 12 megapixels and one thread: `python -m benchmarks.speed.codecs`.
 
-Peers come from PyPI, in an environment of their own. What is encoded is a made-up photo with grain, at quality 95 where
-there is such a thing; how near the file comes to it is told in decibel (PSNR).
+Peers come from PyPI, in an environment of their own. All encode a synthetic photo with grain, at quality 95 where a
+format has a quality. The PSNR, in dB, is that of the decoded file to the photo.
 """
 
 import typer

@@ -1,9 +1,9 @@
-"""A checkout beside an earlier one, in one run: `python -m benchmarks.speed.compare --before COMMIT [--json -]`.
+"""Comparison with an earlier commit, in one run: `python -m benchmarks.speed.compare --before COMMIT [--json -]`.
 
-Without a commit, this checkout is measured alone: its start, the command, the first request and later ones. A commit
-is checked out into a git worktree below build/, with its own weights, and uses the same packages. Both are asked
-through the command line and HTTP alone, in turns. CPU seconds are those of all processes, user and system: on a busy
-machine they are steadier than the clock.
+Measures the start, the command line, the first request and later ones; without a commit, of this checkout alone. The
+commit is checked out into a git worktree in build/, with its own weights and the same packages. Both are measured in
+turns, only through the command line and HTTP. CPU seconds are user and system time of all processes: on a busy machine,
+they are steadier than the clock.
 """
 
 import os
@@ -32,16 +32,16 @@ READY_SECONDS, COMMAND_SECONDS = 3.0, 4.0
 N16_TO_N4 = 2.5
 FIRST_TO_TENTH = 1.5
 ROUNDS, REPETITIONS, SECONDS = 3, 5, 20.0
-"""Times that all is measured, times that each request is sent, and for how long CLIENTS ask."""
+"""Rounds of all measurements, repetitions of each request, and seconds of load by CLIENTS."""
 REQUESTS, SETTLED = 12, 7
-"""Requests after a start, and from where on one counts as the tenth: one alone may be late for reasons of its own."""
+"""Requests after a start; the median from number SETTLED on stands for the tenth, since a single one is noisy."""
 MORE_REQUESTS = 1.25
 FLOOR = "import cv2, fastapi, numba, openvino, torch, typer, uvicorn"
-"""The packages that a start cannot do without."""
+"""Imports that every start needs."""
 
 
 def measure(folder: Path, photo: bytes) -> dict[str, float]:
-    """Start one checkout's service and command once, and ask; seconds by the clock and of the processors."""
+    """Measure the service and the command of one checkout once; return wall-clock and CPU seconds."""
     with running(folder=folder) as service, httpx.Client(base_url=service.url, timeout=300) as client:
         found = {"ready": service.start_seconds, "ready, CPU": service.cpu_seconds}
         first, *others = (_request(service, client, photo, SAMPLES)[0] for _ in range(REQUESTS))
@@ -56,7 +56,7 @@ def measure(folder: Path, photo: bytes) -> dict[str, float]:
 
 
 def timed(command: Sequence[str], folder: Path) -> tuple[float, float]:
-    """Run a command to its end; return seconds and CPU seconds."""
+    """Run a command; return wall-clock and CPU seconds."""
     started, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, cwd=folder, check=True, capture_output=True)  # noqa: S603 - this Python, this package
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -64,7 +64,7 @@ def timed(command: Sequence[str], folder: Path) -> tuple[float, float]:
 
 
 def check_out(commit: str) -> Path:
-    """Make a worktree of a commit, once."""
+    """Make a worktree of a commit if there is none; return its folder."""
     folder = FOLDER / commit
     if not folder.exists():
         subprocess.run(  # noqa: S603 - git, and our own path
@@ -88,7 +88,7 @@ def _command(folder: Path, photo: bytes) -> tuple[float, float]:
 
 
 def main(
-    before_commit: Annotated[str, typer.Option("--before", help="The commit; default: this checkout alone.")] = "",
+    before_commit: Annotated[str, typer.Option("--before", help="Earlier commit to compare with; default: none.")] = "",
     json_file: JsonFile = None,
 ) -> None:
     """Measure, and print tables."""
@@ -125,7 +125,7 @@ def main(
 
 
 def _summary(rounds: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Return the medians of several rounds; of the CPU seconds of requests and imports, the least."""
+    """Return medians over rounds, or minimums for CPU seconds of requests and imports."""
     least = {name for name in rounds[0] if name.endswith("CPU") and name.startswith(("n=", "imports"))}
     return {name: (min if name in least else statistics.median)([each[name] for each in rounds]) for name in rounds[0]}
 

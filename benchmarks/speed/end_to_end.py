@@ -1,8 +1,8 @@
-"""Time of a large photo, stage by stage: `python -m benchmarks.speed.end_to_end [--json -]`.
+"""Time of each stage for a large photo: `python -m benchmarks.speed.end_to_end [--json -]`.
 
-One 12-megapixel gray JPEG after the other is sent to the service, n=4, for JPEG answers. Stages are told by the answers
-themselves. The floor is what decoding the one and encoding the four takes, on as many threads as there are cores. The
-profile is py-spy's (in an environment of its own), over all threads and processes of the service.
+Sends 12-megapixel gray JPEGs to the service one after the other, n=4, for JPEG answers. The answers report the stages'
+times. The floor is the time to decode the photo and encode the four colorings, on as many threads as cores. The profile
+is by py-spy (in an environment of its own), over all threads and processes of the service.
 """
 
 import os
@@ -35,7 +35,7 @@ P50_SECONDS = 2.5
 
 
 def ask(client: httpx.Client, photo: bytes) -> tuple[float, dict[str, float]]:
-    """Return the seconds until the whole answer is there, and those that it says its stages took."""
+    """Send a request; return the seconds until the answer is complete, and the stages' seconds that it reports."""
     started = time.perf_counter()
     answer = client.post(PATH, files={"image": photo}, data={"n": str(SAMPLES)})
     elapsed = time.perf_counter() - started
@@ -55,7 +55,7 @@ def floor_seconds(photo: bytes) -> tuple[float, float]:
 
 
 def profile(process: int, client: httpx.Client, photo: bytes) -> Counter[str]:
-    """Sample the service's busy threads while it answers: how often each function was the innermost of Python's."""
+    """Sample the service's busy threads while it answers; return how often each Python function was innermost."""
     python = environment("py-spy", "py-spy")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "stacks.txt"

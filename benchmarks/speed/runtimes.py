@@ -1,4 +1,4 @@
-"""Runtimes for CPUs side by side, on one thread: `python -m benchmarks.speed.runtimes`.
+"""Comparison of runtimes on a CPU, with one thread: `python -m benchmarks.speed.runtimes`.
 
 OpenVINO is what the service uses. onnxruntime comes from PyPI, in an environment of its own. Differences are those to
 torch, of the condition's features or of a* b*.

@@ -1,10 +1,9 @@
-"""Seconds for n samples of a photo, ours beside the authors' network: `python -m benchmarks.speed.sampling [--json -]`.
+"""Seconds for n samples, by tintflow and by the authors' network: `python -m benchmarks.speed.sampling [--json -]`.
 
-Condition and inverse are timed apart, the way that the service takes them. Variants (memory format, precision,
-compiled) are those of the same network, each with its first call's seconds and its ΔE to float32; all but the
-last, which is the service's on a CPU, take the samples one chunk after another, each operation with all of torch's
-threads. The peer is the authors' architecture built of FrEIA's modules, with random weights, and without the network
-that makes its features.
+Condition and inverse are timed separately, as the service computes them. Variants of the same network differ in memory
+format, precision and compiling; each has the seconds of its first call, and its ΔE to float32. The last variant is that
+of the service on a CPU. All others draw one chunk of samples after another, each operation on all of torch's threads.
+The peer is the authors' architecture, built of FrEIA's modules with random weights, without its feature network.
 """
 
 import contextlib
@@ -47,18 +46,18 @@ LARGE_BATCH = 64
 Variant = dict[str, Any]
 """One way to run the same network, on JUDGED samples"""
 CHUNK = {"cpu": 4, "cuda": 16}
-"""Samples of a pass, for the variants; more did not make them faster."""
+"""Samples per pass of the variants; more were not faster."""
 REPETITIONS = 7
 N8_TO_N1 = 2.5
 FASTER_THAN_AUTHORS = 25.0
 DELTA_E = 0.5
-"""Mean distance of a*b* from float32 that the runtime may have."""
+"""Largest allowed mean ΔE of the runtime's a*b* to those of float32."""
 CUDA_SECONDS = 0.025
 """Target for a 512×512 photo and n=8 on a GPU."""
 
 
 def by_number(colorizer: CinnColorizer) -> Iterator[dict[str, float]]:
-    """Time the passes as the service makes them."""
+    """Time the service's passes for several n."""
     passes = Passes(colorizer.checkpoint, colorizer.device)
     lightness = [resize_lightness(made_up_lightness((SIDE, SIDE)))]
     (condition,) = passes.condition(lightness)
@@ -71,7 +70,7 @@ def by_number(colorizer: CinnColorizer) -> Iterator[dict[str, float]]:
 
 
 def variants(colorizer: CinnColorizer, compiled: bool) -> Iterator[Variant]:
-    """Time every way to run the network, float32 as it was stored first: the others are compared with it."""
+    """Time every variant of the network; the first, float32 as stored, is the reference of the others."""
     device = colorizer.device
     lightness = resize_lightness(made_up_lightness((SIDE, SIDE)))
     tensor = torch.from_numpy(lightness)[None, None].to(device)
@@ -99,9 +98,9 @@ def variants(colorizer: CinnColorizer, compiled: bool) -> Iterator[Variant]:
 def _timed(
     name: str, see: Callable[[], list[Any]], draw: Callable[[list[Any]], Tensor], reference: Tensor | None, device: str
 ) -> tuple[Variant, Tensor]:
-    """Time the condition and the samples of one way, and the first call of both; return its a*b*, too.
+    """Time the condition and the samples of one variant, and its first call; return also its a*b*.
 
-    reference: a*b* from which ΔE76 is taken, over pixels; if there is none, they are their own.
+    reference: a*b* for the mean ΔE76; None compares the variant with itself.
     """
     started = time.perf_counter()
     condition = see()
@@ -121,7 +120,7 @@ Context = Callable[[], AbstractContextManager[Any]]
 
 
 def _ways(ordered: Cinn, device: str, compiled: bool) -> Iterator[tuple[str, Cinn, Context, str | None]]:
-    """Yield a name, the network in its memory format, its precision, and how it is compiled, if at all."""
+    """Yield name, network in its memory format, precision context, and mode of torch.compile or None."""
     stored, ordered = (
         copy.deepcopy(ordered).to(memory_format=layout)  # type: ignore[call-overload]
         for layout in (torch.contiguous_format, torch.channels_last)
@@ -139,7 +138,7 @@ def _ways(ordered: Cinn, device: str, compiled: bool) -> Iterator[tuple[str, Cin
 
 
 def _chunks(sample: Callable[..., Any], latents: list[Tensor], condition: list[Tensor]) -> Tensor:
-    condition = [level.clone() for level in condition]  # CUDA graphs write their results over
+    condition = [level.clone() for level in condition]  # CUDA graphs overwrite their results
     parts = zip(*(torch.split(z, CHUNK[z.device.type]) for z in latents), strict=True)
     return torch.cat([sample(condition, list(part)).chroma.float().clone() for part in parts])
 
@@ -155,13 +154,13 @@ def authors_seconds(device: str) -> float:
 
 
 def photo_seconds(colorizer: CinnColorizer, n: int) -> float:
-    """Time a whole 512×512 photo, from its pixels to those of its samples."""
+    """Time a 512×512 photo, from its pixels to the pixels of its samples."""
     gray = np.rint(lightness_to_gray(made_up_lightness((SIDE, SIDE))) * 255).astype(np.uint8)
     return median_seconds(partial(colorize, colorizer, gray, SampleOptions(n, seed=0)), colorizer.device)
 
 
 def median_seconds(call: Callable[[], object], device: str, repetitions: int = REPETITIONS) -> float:
-    """Call once, then several times, and wait for the device each time."""
+    """Return the median seconds of several calls after a first one, each waiting for the device."""
     seconds = []
     for _ in range(1 + repetitions):
         started = time.perf_counter()
@@ -191,12 +190,12 @@ def _targets(
 
 def main(
     device: Device = "cpu",
-    compiled: Annotated[bool, typer.Option("--compile", help="Time torch.compile too: takes many minutes.")] = False,
+    compiled: Annotated[bool, typer.Option("--compile", help="Also time torch.compile; takes many minutes.")] = False,
     json_file: JsonFile = None,
 ) -> None:
     """Measure, and print tables."""
     device = choose_device(device)
-    authors = authors_seconds(device)  # first, with torch's threads as they are by default
+    authors = authors_seconds(device)  # first, with torch's default number of threads
     colorizer = load_colorizer(WEIGHTS, device)
     ways = list(variants(colorizer, compiled))
     numbers = list(by_number(colorizer))

@@ -1,9 +1,9 @@
-"""Speed of full-size upsampling, ours beside the alternatives: `python -m benchmarks.speed.upsampling [--json -]`.
+"""Speed of full-size upsampling and its alternatives: `python -m benchmarks.speed.upsampling [--json -]`.
 
-Every method turns N small a*b* maps and a full-size L* into N 8-bit sRGB pictures. `numpy` is the definition, in plain
+Every method turns N small a*b* maps and a full-size L* into N 8-bit sRGB pictures. `numpy` is the reference in plain
 numpy; bilinear clips colors instead of mapping them to the gamut. The filters of OpenCV's contrib modules, in an
-environment of their own, are timed on one channel of one megapixel, after bilinear upsampling and without conversion,
-and multiplied. Each method's first call, which may compile, is timed apart.
+environment of their own, are timed on one channel of one megapixel, after bilinear upsampling and without conversion;
+their time is then multiplied. Each method's first call, which may compile, is timed separately.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -28,7 +28,7 @@ MEGAPIXELS = (1.0, 12.0, 50.0)
 SAMPLES = 8
 SMALL = 64
 LARGEST_IN_NUMPY = 1.0
-"""Megapixels: plain numpy takes too long for more."""
+"""Largest size for plain numpy in megapixels; larger ones take too long."""
 OURS, PLAIN, JOINT = "tintflow", "numpy", "jointBilateralFilter"
 SECONDS, RATIO, EXTRA_MEGABYTES = 1.0, 300.0, 64.0
 TARGET_MEGAPIXELS = 12.0
@@ -38,7 +38,7 @@ Method = Callable[[Floats, Floats, NDArray[np.uint8]], object]
 
 
 def measure(megapixels: Sequence[float], samples: int, peers: bool) -> Iterator[dict[str, Any]]:
-    """Time each method on made-up 4:3 photos; `ratio` is that of CPU seconds to ours."""
+    """Time each method on synthetic 4:3 photos; `ratio` is CPU seconds relative to ours."""
     methods: dict[str, Method] = {OURS: upsample_to_rgb, PLAIN: _plainly, "bilinear": bilinear_to_rgb}
     chroma = made_up_chroma(samples)
     tiny = made_up_lightness((256, 256))
@@ -75,13 +75,13 @@ def measure(megapixels: Sequence[float], samples: int, peers: bool) -> Iterator[
 
 
 def made_up_chroma(samples: int) -> Floats:
-    """Return smooth (N, 2, 64, 64) a*b*."""
+    """Return smooth random (N, 2, 64, 64) a*b*."""
     coarse = np.random.default_rng(0).normal(0, 20, (samples, 2, 8, 8)).astype(np.float32)
     return np.stack([[bilinear(channel, (SMALL, SMALL)) for channel in sample] for sample in coarse])
 
 
 def bilinear_to_rgb(chroma: Floats, lightness: Floats, out: NDArray[np.uint8]) -> None:
-    """Resize each channel and let OpenCV convert; colors outside of sRGB are clipped."""
+    """Resize each channel bilinearly and convert with OpenCV, which clips colors outside sRGB."""
     lab = np.empty((*lightness.shape, 3), np.float32)
     lab[..., 0] = lightness
     for picture, (a, b) in zip(out, chroma, strict=True):
@@ -94,7 +94,7 @@ def _plainly(chroma: Floats, lightness: Floats, out: NDArray[np.uint8]) -> None:
 
 
 def _canvas(samples: int, lightness: Floats) -> NDArray[np.uint8]:
-    return np.full((samples, *lightness.shape, 3), 255, np.uint8)  # touched, so that it does not count as extra
+    return np.full((samples, *lightness.shape, 3), 255, np.uint8)  # written to, so that its memory is not counted later
 
 
 def _targets(results: Sequence[dict[str, Any]], samples: int) -> Iterator[Target]:
@@ -112,9 +112,9 @@ def _targets(results: Sequence[dict[str, Any]], samples: int) -> Iterator[Target
 
 
 def main(
-    megapixels: Annotated[list[float], typer.Option(help="Size of a photo; may be repeated.")] = list(MEGAPIXELS),  # noqa: B006 - typer copies it
+    megapixels: Annotated[list[float], typer.Option(help="Megapixels of a photo; may be repeated.")] = list(MEGAPIXELS),  # noqa: B006 - typer copies it
     samples: int = SAMPLES,
-    peers: Annotated[bool, typer.Option(help="Measure what has to be installed first, too.")] = True,
+    peers: Annotated[bool, typer.Option(help="Also measure peers, which are installed first.")] = True,
     json_file: JsonFile = None,
 ) -> None:
     """Measure, and print tables."""

@@ -1,1 +1,1 @@
-"""The flow of couplings with one thing left out at a time."""
+"""Ablations of the flow of couplings, one component at a time."""

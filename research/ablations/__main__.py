@@ -1,4 +1,4 @@
-"""`python -m research.ablations`: train and measure a flow of couplings with one thing left out at a time."""
+"""`python -m research.ablations`: training and measuring of the ablations of a flow of couplings."""
 
 import json
 from pathlib import Path
@@ -27,24 +27,24 @@ def main(
     features: Features = None,
     views: Views = 4,
     init: Init = None,
-    variant: Annotated[list[str] | None, typer.Option(help="Only this one; may be repeated.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Photos measured of each subset.")] = 50,
+    variant: Annotated[list[str] | None, typer.Option(help="Only this variant; may be repeated.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Number of photos measured of each subset.")] = 50,
     device: Device = "auto",
 ) -> None:
-    """Train and measure a flow of couplings with one thing left out at a time: one table and one figure."""
+    """Train and measure all ablations of a flow of couplings; write a table and a figure."""
     names = variant or list(VARIANTS)
     with errors_printed():
         unknown = set(names) - set(VARIANTS)
         if unknown:
             raise InputError("variant", f"some of {list(VARIANTS)}", sorted(unknown))
-        next(read_photos(photos))  # of a wrong path, this says so before anything is trained
+        next(read_photos(photos))  # reports a wrong path before anything is trained
         source = (load_checkpoint(init).cinn if init else Cinn()).to(choose_device(device))
         run = RunConfig(data, out, views=views, init=init, features=features)
         dataset = prepare(run, source)
         config = StudyConfig(photos, out, minutes, limit, trained_on=origin(run) | {"views": views})
         rows = dict(study(config, source.network, dataset, names))
     if len(rows) < len(set(names)):
-        print("stopped; the same command goes on")
+        print("stopped; run the same command again to continue")
     if not rows:
         raise typer.Exit(1)
     show([table("", [{"variant": name} | {c: cell(row, c) for c in COLUMNS} for name, row in rows.items()])])

@@ -1,10 +1,10 @@
-"""A flow of couplings with one thing left out at a time, all trained for the same short time.
+"""Ablations of a flow of couplings, all trained for the same short time.
 
 All variants start untrained, train on the same photos, and are measured on the same photos at temperature 1. The
 networks are small, because a short training of large ones shows nothing. The levels at 8×8 and 16×16 train together,
 then the levels at 32×32 and 64×64 one by one, each turn for its share of the minutes; the chain has only one level.
-Each variant has a folder below OUT; a command that was stopped goes on from it. Figures are those of
-benchmarks.quality; `failed` is the share of photos whose samples overflow.
+Each variant has a folder below OUT, from which a stopped command continues. Figures are those of benchmarks.quality;
+`failed` is the share of photos whose samples overflow.
 """
 
 import json
@@ -36,9 +36,9 @@ from training.unfreeze import refine
 __all__ = ["COLUMNS", "Row", "StudyConfig", "figure", "study"]
 
 SHARES: Mapping[int, float] = {8: 0.27, 16: 0.26, 32: 0.23, 64: 0.24}
-"""Each level's share of the minutes. Coarse levels decide coherence, and see several times more samples for theirs."""
+"""Each level's share of the minutes. Coarse levels decide coherence, and see several times more samples a minute."""
 TURNS = ((8, 16), (32,), (64,))
-"""Sizes of the levels that train on the same batches; in the first turn, with h where it is trained."""
+"""Sizes of the levels that train on the same batches. Where h is trained, it is in the first turn."""
 SHOWN = {
     "bits_per_dim_noisy": "bits per dimension",
     "best_of_8_pixel": "best of 8, per pixel",
@@ -47,7 +47,7 @@ SHOWN = {
     "variance": "variance ×10⁴",
     "blotch": "blotch index",
 }
-"""Figures that are drawn, with their titles."""
+"""Figures to draw, with their titles."""
 COLUMNS = (*SHOWN, "best_of_1", "colorfulness_share", "failed", "skipped_steps", "samples", "parameters")
 SAMPLES = 8
 
@@ -56,25 +56,25 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class StudyConfig:
-    """How all variants are trained and measured."""
+    """Settings of training and measuring, the same for all variants."""
 
     photos: Path
     """to measure on"""
     out: Path
     minutes: float
     limit: int = 50
-    """photos measured of each subset"""
+    """number of photos measured of each subset"""
     flow: CouplingConfig = CouplingConfig()
     chain: ChainConfig = SMALL_CHAIN
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(batch=32, processor_time=True))
     trained_on: Mapping[str, object] = field(default_factory=dict)
-    """identifies the photos, their views and h; a variant is trained anew where it differs"""
+    """identifies the photos, their views and h; if it has changed, a variant is trained again"""
 
 
 def study(
     config: StudyConfig, network: ConditionNetwork, dataset: FeatureDataset, names: Sequence[str]
 ) -> Iterator[tuple[str, Row]]:
-    """Train and measure variants; yield the row of each. Ends early if a signal ends a training run.
+    """Train and measure variants; yield a row for each. Stops early if a signal ends a training run.
 
     network: the h that the features were made with.
     """
@@ -96,7 +96,7 @@ def study(
 
 
 def _claim(folder: Path, config: StudyConfig, variant: Variant) -> None:
-    """Remove from a variant's folder what was trained with other settings or photos."""
+    """Remove results of other settings or photos from a variant's folder."""
     model, loop = variant.model(config.flow, config.chain), replace(config.loop, **dict(variant.loop))  # type: ignore[arg-type]
     belongs = {"minutes": config.minutes, "model": repr(model), "loop": repr(loop), "noise": repr(variant.noise)}
     belongs |= config.trained_on
@@ -109,7 +109,7 @@ def _claim(folder: Path, config: StudyConfig, variant: Variant) -> None:
 
 
 class _RefinedDataset(FeatureDataset):
-    """Batches whose late features are those of an h that has been trained."""
+    """Batches with late features from the trained h."""
 
     def __init__(self, dataset: FeatureDataset, cinn: CouplingCinn) -> None:
         self.__dict__.update(vars(dataset))
@@ -124,8 +124,8 @@ class _RefinedDataset(FeatureDataset):
 def _train(
     config: StudyConfig, variant: Variant, network: ConditionNetwork, dataset: FeatureDataset, folder: Path
 ) -> tuple[CouplingCinn, dict[str, float]] | None:
-    """Train a new network; return it with what the training was like, or None if a signal ended it early."""
-    torch.manual_seed(config.loop.seed)  # which layers are initialized with
+    """Train a new network; return it with statistics of the training, or None if a signal ended it early."""
+    torch.manual_seed(config.loop.seed)  # initializes layers
     cinn = CouplingCinn(variant.model(config.flow, config.chain))
     cinn.network.load_state_dict(network.state_dict())
     cinn.network.requires_grad_(False)

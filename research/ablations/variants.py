@@ -1,4 +1,4 @@
-"""Ablations: each changes one thing of a small wavelet flow, or of a small chain like the authors'."""
+"""Ablations: each changes one component of a small wavelet flow, or of a small chain like the authors'."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -24,9 +24,9 @@ class Variant:
     """One row of the table."""
 
     against: str = WHOLE
-    """the variant from which it differs in one thing"""
+    """the variant from which it differs in one component"""
     model: Callable[[CouplingConfig, ChainConfig], CouplingConfig] = lambda flow, _: flow
-    """the network's configuration, from those of the wavelet flow and of the chain"""
+    """builds the network's configuration from those of the wavelet flow and of the chain"""
     noise: Noise = Noise()
     """noise of training"""
     loop: Mapping[str, float] = field(default_factory=dict)

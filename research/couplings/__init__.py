@@ -1,1 +1,1 @@
-"""Affine couplings at every level, and the single chain of the paper's authors: to compare with."""
+"""Flows of affine couplings for comparison: at every level, or in the single chain of the paper's authors."""

@@ -1,4 +1,4 @@
-"""The authors' arrangement, for comparison: one chain of couplings from 64×64 down to a vector."""
+"""The authors' architecture, for comparison: one chain of couplings from 64×64 down to a vector."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,22 +23,22 @@ __all__ = ["ChainConfig", "ChainLevel"]
 
 GRIDS = (64, 32, 16, 8)
 CHANNELS = (2, 8, 16, 32)
-"""On each grid; of what comes down from the one before, as much stays and the rest leaves as latents."""
+"""Channels on each grid. Of the downsampled channels of the grid before, so many stay; the others become latents."""
 LAST_GRID = 4
 LAST_CHANNELS = 32
-"""Channels that stay; flattened, they are the vector of the fully connected blocks."""
+"""Channels that stay on the last grid; flattened, they are the vector of the fully connected blocks."""
 SQUEEZED = 32
 """Channels of the condition on the last grid, for the fully connected blocks."""
 
 
 @dataclass(frozen=True)
 class ChainConfig:
-    """Numbers of the chain."""
+    """Configuration of the chain."""
 
     blocks: tuple[int, ...] = (4, 6, 6, 6)
     """coupling blocks on each of GRIDS"""
     widths: tuple[int, ...] = (32, 64, 128, 256)
-    """widths of their subnets"""
+    """widths of the blocks' subnets"""
     head_widths: tuple[int, ...] = (32, 64, 128, 192)
     head_blocks: int = 1
     dense_blocks: int = 8
@@ -50,10 +50,10 @@ class ChainConfig:
 
 
 class ChainLevel(nn.Module):
-    """Conditional flow of the a*b* at 64×64, (B, 2, 64, 64), in one piece: a cINN of this level alone.
+    """Conditional flow of the whole a*b* at 64×64, (B, 2, 64, 64): the only level of its cINN.
 
-    Has the face of a FlowLevel, and its one-sided couplings and conditional affine layers; the rest is arranged as in
-    Ardizzone et al. 2019 (arXiv 1907.02392), appendix.
+    Has the interface of a FlowLevel, with the same one-sided couplings and conditional affine layers. The architecture
+    is otherwise that of Ardizzone et al. 2019 (arXiv 1907.02392), appendix.
     """
 
     mean: Tensor
@@ -96,11 +96,11 @@ class ChainLevel(nn.Module):
         self.last_dense = zeroed(nn.Conv2d(4 * widths[-1], 2 * LAST_CHANNELS, 1))
 
     def photo_condition(self, features: ConditionFeatures, lightness: Tensor) -> Tensor:
-        """Compute what depends on the lightness alone: what all heads say, flattened into (B, …)."""
+        """Compute the outputs of all heads, which depend on the lightness alone, flattened into (B, …)."""
         return torch.cat([head(features, lightness).flatten(1) for head in self.heads], 1)
 
     def sample_condition(self, photo: Tensor, coarser: Tensor | None = None) -> LevelCondition:
-        """Compute what every layer needs of the condition. photo: of `photo_condition`."""
+        """Compute each layer's part of the condition. photo: result of `photo_condition`."""
         shapes = [(width, grid, grid) for width, grid in zip(self.config.head_widths, GRIDS, strict=True)]
         flat = torch.split(photo, [w * g * g for w, g, _ in shapes], 1)
         h = [F.relu(part.view(-1, *shape)) for part, shape in zip(flat, shapes, strict=True)]
@@ -119,11 +119,11 @@ class ChainLevel(nn.Module):
         return LevelCondition(self.first(h[0]), tuple(shares), tuple(dense_shares), last)
 
     def standardize(self, x: Tensor) -> Tensor:
-        """Bring a*b* to what the first layer sees."""
+        """Standardize a*b* for the first layer."""
         return (x - self.mean) / self.std
 
     def forward(self, x: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
-        """x: (B, 2, 64, 64). Returns the latent (B, 8192) and the log-det."""
+        """Map x, (B, 2, 64, 64), to the latent, (B, 8192), and the log-det."""
         x, log_det = self.affine(self.standardize(x), condition.first)
         latents = []
         for steps, left in zip(self._stages(condition), self.leaving, strict=True):
@@ -136,7 +136,7 @@ class ChainLevel(nn.Module):
         return z, log_det + part + last - self._log_scale()
 
     def inverse(self, z: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
-        """z: (B, 8192). Returns (B, 2, 64, 64) and the log-det of the inverse."""
+        """Map z, (B, 8192), to (B, 2, 64, 64) and the log-det of the inverse."""
         z, log_det = self.affine.inverse(z, condition.last)
         grids = [grid // 2 for grid in GRIDS]
         sizes = [left * grid**2 for left, grid in zip(self.leaving, grids, strict=True)]

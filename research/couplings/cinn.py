@@ -1,4 +1,4 @@
-"""A cINN of couplings at every level: a conditional wavelet flow as `model.flow.cinn` is, or the authors' one chain."""
+"""A cINN of couplings: a conditional wavelet flow like `model.flow.cinn`, or the authors' single chain."""
 
 import itertools
 import math
@@ -22,7 +22,7 @@ __all__ = ["CouplingCinn", "CouplingConfig"]
 
 @dataclass(frozen=True)
 class CouplingConfig:
-    """Numbers of the whole network; by default it is small enough to see tens of thousands of photos in minutes."""
+    """Configuration of the whole network; by default so small that it sees tens of thousands of photos in minutes."""
 
     levels: tuple[LevelConfig | ChainConfig, ...] = (
         LevelConfig(
@@ -58,16 +58,16 @@ class CouplingCinn(nn.Module):
 
     @property
     def chroma_size(self) -> int:
-        """Side of the finest a*b*."""
+        """Return the side of the finest a*b*."""
         return self.config.levels[-1].size
 
     @property
     def dims(self) -> list[int]:
-        """Latents of each level, coarse to fine."""
+        """Return the number of latents of each level, coarse to fine."""
         return [level.dims for level in self.levels]
 
     def condition(self, lightness: Tensor) -> list[Tensor]:
-        """Compute all that depends on the photo alone: the photo condition of each level; see `Cinn.condition`."""
+        """Compute the photo condition of each level, which depends on the photo alone; see `Cinn.condition`."""
         features = self.network(lightness)
         small = F.avg_pool2d(lightness, 2)
         return [level.photo_condition(features, small) for level in self.levels]
@@ -93,7 +93,7 @@ class CouplingCinn(nn.Module):
         return Samples(chroma * self.chroma_std + self.chroma_mean, torch.stack(parts, 1), latents[0])
 
     def level_data(self, chroma: Tensor) -> list[tuple[Tensor, Tensor | None]]:
-        """Return what each level maps to its latent, and the coarser a*b* that it is conditioned on, coarse to fine.
+        """Return each level's data, and the coarser a*b* that it is conditioned on, coarse to fine.
 
         chroma: (B, 2, 64, 64) a*b*. All results are in standardized a*b*.
         """
@@ -114,6 +114,6 @@ class CouplingCinn(nn.Module):
             level.std.copy_(data.std((0, 2, 3))[:, None, None])
 
     def constant(self, level: int) -> Tensor:
-        """Log-det of what surrounds a level: standardized a*b*, and bands of twice the mean; see `Cinn.constant`."""
+        """Return a level's share of the log-det of standardizing and of the wavelet transform; see `Cinn.constant`."""
         halvings = len(self.levels) - 1 - level
         return -self.dims[level] * (self.chroma_std.log().mean() + halvings * math.log(2))

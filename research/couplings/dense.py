@@ -1,4 +1,4 @@
-"""The fully connected subnet of couplings of vectors."""
+"""The fully connected subnet for couplings of vectors."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -18,6 +18,6 @@ class DenseSubnet(nn.Module):
         self.last = zeroed(nn.Linear(width, out_channels))
 
     def forward(self, x: Tensor, share: Tensor) -> Tensor:
-        """x: (B, in); share: (B or 1, width). Returns (B, out)."""
+        """Map x, (B, in), to (B, out). share: (B or 1, width)."""
         h = F.relu(self.first(x) + share)
         return self.last(F.relu(self.middle(h)))

@@ -13,9 +13,9 @@ __all__ = ["Head"]
 class Head(nn.Module):
     """Projects every feature to one width on a level's grid, adds them up and refines the sum.
 
-    Finer features are stacked (space to depth), coarser ones projected first and then repeated.
-    `dropout` zeroes whole feature channels in training, since the coarsest level overfits without.
-    A head that does not see h is given the lightness alone.
+    Finer features are stacked (space to depth); coarser ones are projected, then repeated. `dropout` zeroes whole
+    feature channels in training, since the coarsest level overfits without it.
+    A head that does not see h takes the lightness alone.
     """
 
     def __init__(self, grid: int, width: int, blocks: int, dropout: float, sees_h: bool = True) -> None:
@@ -36,7 +36,7 @@ class Head(nn.Module):
     def forward(self, features: ConditionFeatures, lightness: Tensor) -> Tensor:
         """Return (B, width, grid, grid).
 
-        features: of h, standardized. lightness: (B, 1, 128, 128), L* in [0, 100].
+        features: standardized features of h. lightness: (B, 1, 128, 128), L* in [0, 100].
         """
         small = F.avg_pool2d(lightness / 50 - 1, SMALL_LIGHTNESS // self.lightness_size)
         out = self.lightness(F.pixel_unshuffle(small, self.lightness_size // self.grid))

@@ -1,4 +1,4 @@
-"""One level of the conditional wavelet flow: a conditional flow of its own, with its own head."""
+"""One level of the conditional wavelet flow: a conditional flow with its own head."""
 
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -26,19 +26,19 @@ __all__ = ["FlowLevel", "LevelCondition", "LevelConfig"]
 Mixing = OrthogonalMixing | RandomPermutation
 MIXINGS: dict[str, type[Mixing]] = {"orthogonal": OrthogonalMixing, "permutation": RandomPermutation}
 COARSER_LIMIT = 10.0
-"""A level sees coarser a*b* clamped to this many standard deviations, which no photo reaches but a sample may."""
+"""Limit for coarser a*b* in a level's condition, in standard deviations. No photo reaches it, but a sample may."""
 
 
 @dataclass(frozen=True)
 class LevelConfig:
-    """Numbers of one level."""
+    """Configuration of one level."""
 
     size: int
     """side of the a*b* that the level completes: 8, 16, 32 or 64"""
     blocks: int
     """convolutional coupling blocks"""
     width: int
-    """width of their subnets"""
+    """width of the blocks' subnets"""
     head_width: int
     head_blocks: int
     """residual blocks that see the lightness alone: once per photo"""
@@ -49,38 +49,38 @@ class LevelConfig:
     dense_width: int = 0
     dropout: float = 0.0
     sees_h: bool = True
-    """whether the head sees h, or the lightness alone; this and what follows is for ablations"""
+    """whether the head sees h, or the lightness alone; this and the following options are for ablations"""
     soft_clamp: bool = True
     conditional_affine: bool = True
     mixing: Literal["orthogonal", "permutation"] = "orthogonal"
     zero_start: bool = True
-    """whether last layers start at zero, or as any other layer of torch"""
+    """whether last layers start at zero, or with torch's default initialization"""
 
 
 class LevelCondition(NamedTuple):
-    """The parts of the condition that a level's layers take."""
+    """Each layer's part of a level's condition."""
 
     first: Tensor
-    """(B, 2C, grid, grid), of the conditional affine layer where data enter"""
+    """(B, 2C, grid, grid), for the first conditional affine layer (data side)"""
     shares: tuple[Tensor, ...]
     """(B, width, grid, grid) for each convolutional block"""
     dense_shares: tuple[Tensor, ...]
     """(B, dense_width) for each fully connected block"""
     last: Tensor
-    """(B, 2·dims), of the conditional affine layer where latents leave"""
+    """(B, 2·dims), for the last conditional affine layer (latent side)"""
 
     def of_first(self, count: int) -> "LevelCondition":
-        """Return the condition of a batch's first photos."""
+        """Return the condition of the first photos of the batch."""
         shares = tuple(share[:count] for share in self.shares)
         dense_shares = tuple(share[:count] for share in self.dense_shares)
         return LevelCondition(self.first[:count], shares, dense_shares, self.last[:count])
 
 
 class FlowLevel(nn.Module):
-    """Conditional flow of the a*b* at 8×8, or of the Haar details that lead from one size to the next.
+    """Conditional flow of the a*b* at 8×8, or of the Haar details from one size to the next.
 
-    The coarsest level maps (B, 2, 8, 8), every other (B, 6, size/2, size/2), to a latent (B, dims).
-    Conditional affine, then coupling blocks with orthogonal mixing after each, then conditional affine.
+    The coarsest level maps (B, 2, 8, 8), all others (B, 6, size/2, size/2), to a latent (B, dims).
+    Layers: conditional affine, then coupling blocks with orthogonal mixing after each, then conditional affine.
     """
 
     mean: Tensor
@@ -121,11 +121,11 @@ class FlowLevel(nn.Module):
             self.apply(_start_as_torch_does)
 
     def photo_condition(self, features: ConditionFeatures, lightness: Tensor) -> Tensor:
-        """Compute what depends on the lightness alone, once per photo: (B, head_width, …); see `Head`."""
+        """Compute the head's output, (B, head_width, …), which depends on the lightness alone: once per photo."""
         return self.head(features, lightness)
 
     def sample_condition(self, photo: Tensor, coarser: Tensor | None) -> LevelCondition:
-        """Compute what every layer needs of the condition, for all blocks in one convolution.
+        """Compute each layer's part of the condition, for all blocks in one convolution.
 
         photo: of `photo_condition`. coarser: (B, 2, size/2, size/2) standardized a*b*, None at the coarsest level.
         """
@@ -147,18 +147,18 @@ class FlowLevel(nn.Module):
         return LevelCondition(first, shares, dense_shares, last.flatten(1))
 
     def forward(self, x: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
-        """x: (B, *data_shape). Returns the latent (B, dims) and the log-det."""
+        """Map x, (B, *data_shape), to the latent, (B, dims), and the log-det."""
         x, log_det = run(self._steps(condition), self.standardize(x))
         x, part = run(self._dense_steps(condition), x.flatten(1))
         return x, log_det + part - self._log_scale()
 
     def standardize(self, x: Tensor) -> Tensor:
-        """Bring level data to what the first layer sees: (B, *data_shape) to (B, C, grid, grid)."""
+        """Standardize level data for the first layer: (B, *data_shape) to (B, C, grid, grid)."""
         x = (x - self.mean) / self.std
         return self.haar(x)[0] if self.coarsest else x
 
     def inverse(self, z: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
-        """z: (B, dims). Returns (B, *data_shape) and the log-det of the inverse."""
+        """Map z, (B, dims), to (B, *data_shape) and the log-det of the inverse."""
         x, log_det = run_inverse(self._dense_steps(condition), z)
         x, part = run_inverse(self._steps(condition), x.view(x.shape[0], -1, self.grid, self.grid))
         if self.coarsest:

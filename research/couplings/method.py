@@ -1,4 +1,4 @@
-"""A network of couplings as `benchmarks.quality` measures it."""
+"""A network of couplings as a method of `benchmarks.quality`."""
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ __all__ = ["CouplingMethod"]
 
 
 class CouplingMethod:
-    """A network of couplings, whose default temperature is 1, the same at every level."""
+    """A network of couplings; its default temperature is 1 at every level."""
 
     name = "couplings"
 

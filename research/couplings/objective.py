@@ -1,7 +1,7 @@
-"""The objective: exact negative log-likelihood of levels, under the noise that smooths photos' 8-bit colors.
+"""The objective: exact negative log-likelihood of levels, with noise that smooths photos' 8-bit colors.
 
-Beside it stands a regression of the coloring of z = 0. Likelihood alone learns a photo's overall color late, since it
-weighs an error by 1/variance and overall color varies most; without the regression, z = 0 stays nearly gray.
+It also has a regression of the coloring at z = 0. The likelihood weighs an error by 1/variance, and a photo's overall
+color varies most. So likelihood alone learns it late, and without the regression z = 0 stays nearly gray.
 """
 
 import math
@@ -20,25 +20,25 @@ from training.processes import Share
 __all__ = ["LevelsObjective", "Noise"]
 
 REGRESSION = 2.0
-"""Weight of the regression beside the likelihood."""
+"""Weight of the regression; that of the likelihood is 1."""
 REGRESSED = 2
-"""One photo of so many is decoded from z = 0 too, which costs as much again as the likelihood."""
+"""One photo in so many is also decoded from z = 0, which costs as much as its likelihood."""
 WEIGHT_DECAY = 0.02
 COARSEST_WEIGHT_DECAY = 0.1
-"""The coarsest level overfits first."""
+"""Larger, since the coarsest level overfits first."""
 
 
 class Noise(NamedTuple):
-    """Standard deviations of the Gaussian noise of training, in standardized a*b*."""
+    """Standard deviations of the Gaussian noise in training, in standardized a*b*."""
 
     finest: float = 0.05
-    """on a*b* at 64×64"""
+    """noise on a*b* at 64×64"""
     coarser: float = 0.05
-    """more of it on the coarser a*b* that a level is given: samples of coarser levels are never quite like data"""
+    """additional noise on the coarser a*b* of a level's condition, since samples differ slightly from data"""
 
 
 class LevelsObjective(Objective[Batch]):
-    """Negative log-likelihood of one or several levels on the same batches, in bits per dimension of each."""
+    """Negative log-likelihood of levels on the same batches, in bits per dimension of each."""
 
     def __init__(self, cinn: CouplingCinn, levels: Sequence[int], noise: Noise = Noise()) -> None:
         """levels: their indices, coarse to fine."""
@@ -62,10 +62,10 @@ class LevelsObjective(Objective[Batch]):
     def _loss(
         self, level: int, batch: Batch, noise: Noise, generator: torch.Generator, share: Share
     ) -> tuple[Tensor, Tensor]:
-        """Return the nats of each photo per dimension of the level, (B,), and what z = 0 decodes to misses.
+        """Return each photo's nats per dimension of the level, (B,), and the error of the decoded z = 0.
 
-        The latter is the mean squared error of the batch's first photos, in what the first layer sees. Subnets run in
-        mixed precision, the flow's arithmetic in float32. Source: Ardizzone et al. 2019 (arXiv 1907.02392), equation 7.
+        The error is the mean square over the batch's first photos, in standardized data. Subnets run in mixed
+        precision, the flow's arithmetic in float32. Source: Ardizzone et al. 2019 (arXiv 1907.02392), equation 7.
         """
         cinn, chroma, flow = self.cinn, batch.chroma, self.cinn.levels[level]
         noisy = chroma + noise.finest * cinn.chroma_std * draw_noise(chroma, generator, share)

@@ -7,7 +7,7 @@ __all__ = ["RandomPermutation"]
 
 
 class RandomPermutation(nn.Module):
-    """Reorder the channels in a fixed random way, log-det 0.
+    """Permute the channels in a fixed random order, log-det 0.
 
     The order is saved with the weights. Source: Ardizzone et al. 2019 (arXiv 1907.02392), section 3.1.
     """
@@ -19,9 +19,9 @@ class RandomPermutation(nn.Module):
         self.register_buffer("order", torch.randperm(channels, generator=generator))
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """x: (B, C, …)."""
+        """Permute x, (B, C, …)."""
         return x[:, self.order], x.new_zeros(x.shape[0])
 
     def inverse(self, z: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """z: (B, C, …)."""
+        """Undo the permutation of z, (B, C, …)."""
         return z[:, self.order.argsort()], z.new_zeros(z.shape[0])

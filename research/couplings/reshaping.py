@@ -1,4 +1,4 @@
-"""Reshape downsampling: four pixels become four channels, as they are."""
+"""Reshape downsampling: four pixels become four channels, unchanged."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn

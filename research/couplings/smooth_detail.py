@@ -1,4 +1,4 @@
-"""Haar details against a smooth upsampling, so that a latent of 0 means a smooth coloring and no 2×2 blocks."""
+"""Haar details relative to a smooth upsampling, so that a latent of 0 gives a smooth coloring without 2×2 blocks."""
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -14,7 +14,7 @@ def _predicted_detail(coarser: Tensor) -> Tensor:
 
 
 def detail(finer: Tensor) -> Tensor:
-    """Return what (B, C, S, S) adds to a smooth upsampling of its half-size mean: (B, 3C, S/2, S/2)."""
+    """Return the details that (B, C, S, S) adds to a smooth upsampling of its half-size mean: (B, 3C, S/2, S/2)."""
     coarser, details = split(finer)
     return details - _predicted_detail(coarser)
 

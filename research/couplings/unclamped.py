@@ -1,4 +1,4 @@
-"""Blocks without a soft clamp, to show what it is good for."""
+"""Blocks without a soft clamp, for the ablation that shows its benefit."""
 
 import torch
 from torch import Tensor
@@ -10,7 +10,7 @@ __all__ = ["UnclampedAffine", "UnclampedCoupling"]
 
 
 class UnclampedAffine(ConditionalAffine):
-    """A conditional affine layer whose log-scale may be any number."""
+    """A conditional affine layer with an unlimited log-scale."""
 
     def _mean_and_log_scale(self, condition: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         mean, log_scale = condition.to(dtype).chunk(2, 1)
@@ -18,7 +18,7 @@ class UnclampedAffine(ConditionalAffine):
 
 
 class UnclampedCoupling(AffineCoupling):
-    """A coupling whose log-scale, and what its subnet sees, may be any numbers."""
+    """A coupling whose log-scale and subnet inputs are unlimited."""
 
     def scale_and_shift(self, x1: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
         log_scale, shift = self.subnet(x1, share).to(x1.dtype).chunk(2, 1)

@@ -1,4 +1,4 @@
-"""`python -m research.digits`: train a cINN on MNIST, draw the paper's figures with it, and measure it."""
+"""`python -m research.digits`: a cINN on MNIST, its training, the paper's figures, and measurements."""
 
 from dataclasses import replace
 from enum import StrEnum
@@ -25,8 +25,8 @@ FigureName = StrEnum("FigureName", {name: name for name in FIGURES})  # type: ig
 
 Data = Annotated[Path, typer.Option(help="Folder of MNIST's four IDX files, plain or .gz.")]
 Weights = Annotated[Path, typer.Option(help="The cINN's weights.")]
-Seed = Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")]
-Temperatures = Annotated[list[float], typer.Option(min=0, max=2, help="Of the digits judged; may be repeated.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of all random draws.")]
+Temperatures = Annotated[list[float], typer.Option(min=0, max=2, help="Of the judged digits; may be repeated.")]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -34,11 +34,11 @@ app = typer.Typer(no_args_is_help=True, add_completion=False)
 @app.command("train")
 def train_command(
     data: Data,
-    out: Annotated[Path, typer.Option(help="State and weights go here.")] = Path("runs/mnist"),
+    out: Annotated[Path, typer.Option(help="Folder of the state and the weights.")] = Path("runs/mnist"),
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the digits.")] = EPOCHS,
     blocks: Annotated[int, typer.Option(min=1, help="Coupling blocks.")] = DigitFlowConfig.blocks,
     width: Annotated[int, typer.Option(min=1, help="Of each subnet.")] = DigitFlowConfig.width,
-    noise: Annotated[float, typer.Option(min=0, help="On pixels in [0, 1].")] = DigitFlowConfig.noise,
+    noise: Annotated[float, typer.Option(min=0, help="On pixels in [0, 1] (std).")] = DigitFlowConfig.noise,
     seed: Seed = 0,
     resume: Resume = False,
 ) -> None:
@@ -46,7 +46,7 @@ def train_command(
     refuse_used(out, ["state"], resume)
     with errors_printed():
         digits = read_digits(data, "train")
-        torch.manual_seed(seed)  # layers have no generator of their own
+        torch.manual_seed(seed)  # layers take no generator
         flow = DigitFlow(DigitFlowConfig(blocks, width, noise, seed))
         flow.standardize(digits)
         out.mkdir(parents=True, exist_ok=True)
@@ -60,14 +60,14 @@ def train_command(
 @app.command("classifier")
 def classifier_command(
     data: Data,
-    out: Annotated[Path, typer.Option(help="Where its weights go.")] = CLASSIFIER_FILE,
+    out: Annotated[Path, typer.Option(help="File of the classifier's weights.")] = CLASSIFIER_FILE,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the digits.")] = 6,
     seed: Seed = 0,
 ) -> None:
-    """Train the classifier that judges generated digits, on real ones only."""
+    """Train the classifier that judges generated digits; it learns from real digits only."""
     with errors_printed():
         digits, test = read_digits(data, "train"), read_digits(data, "t10k")
-        out.parent.mkdir(parents=True, exist_ok=True)  # before all is trained
+        out.parent.mkdir(parents=True, exist_ok=True)  # fails early, before training
         classifier = train_classifier(digits, epochs, seed)
         save_classifier(classifier, out)
     print(f"recognizes {recognized(classifier, test)['all']:.2%} of the test digits; weights: {out}")
@@ -75,10 +75,10 @@ def classifier_command(
 
 @app.command("figure")
 def figure_command(
-    name: Annotated[FigureName, typer.Argument(help="Which of the paper's figures.")],
+    name: Annotated[FigureName, typer.Argument(help="Name of a figure of the paper.")],
     data: Annotated[Path, typer.Option(help="MNIST's IDX files, for the figures of test digits.")] = Path("mnist"),
     weights: Weights = FLOW_FILE,
-    out: Annotated[Path | None, typer.Option(help="The PNG; default docs/pictures/mnist-NAME.png.")] = None,
+    out: Annotated[Path | None, typer.Option(help="PNG to write; default docs/pictures/mnist-NAME.png.")] = None,
     temperature: Annotated[float, typer.Option(min=0, max=2, help="Of samples.")] = 0.8,
     seed: Seed = 0,
 ) -> None:
@@ -95,11 +95,11 @@ def measure_command(
     weights: Weights = FLOW_FILE,
     classifier: Annotated[Path, typer.Option(help="The classifier's weights.")] = CLASSIFIER_FILE,
     temperature: Temperatures = [1.0, 0.8],  # noqa: B006 (typer copies it)
-    per_class: Annotated[int, typer.Option(min=1, help="Digits to generate of each class.")] = 1000,
+    per_class: Annotated[int, typer.Option(min=1, help="Number of generated digits per class.")] = 1000,
     seed: Seed = 0,
     json_file: JsonFile = None,
 ) -> None:
-    """Measure likelihood and latents on the test digits, and how well generated ones are recognized."""
+    """Measure likelihood and latents of the test digits, and the recognition of generated digits."""
     with errors_printed():
         flow, judge = load_flow(weights), load_classifier(classifier)
         train, test = read_digits(data, "train"), read_digits(data, "t10k")

@@ -1,4 +1,4 @@
-"""Weights of the digits' networks on disk, as `model.flow.weights_file` keeps them."""
+"""Weights of the digits' networks on disk, in the format of `model.flow.weights_file`."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -19,7 +19,7 @@ def save_flow(flow: DigitFlow, path: Path) -> None:
 
 
 def load_flow(path: Path) -> DigitFlow:
-    """Read what `save_flow` wrote. Raises CheckpointError where it is missing, damaged or another network."""
+    """Read a file of `save_flow`. Raises CheckpointError if it is missing, damaged or of another network."""
     file = open_weights(path, FLOW_NAME)
     return restore(DigitFlow(DigitFlowConfig(**file.metadata["config"])), file.tensors(), path)
 
@@ -30,5 +30,5 @@ def save_classifier(classifier: DigitClassifier, path: Path) -> None:
 
 
 def load_classifier(path: Path) -> DigitClassifier:
-    """Read what `save_classifier` wrote. Raises CheckpointError where it is missing, damaged or another network."""
+    """Read a file of `save_classifier`. Raises CheckpointError if it is missing, damaged or of another network."""
     return restore(DigitClassifier(), open_weights(path, CLASSIFIER_NAME).tensors(), path)

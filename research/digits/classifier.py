@@ -1,4 +1,4 @@
-"""A small convolutional classifier of digits, which judges generated ones and has seen real ones only."""
+"""A small convolutional classifier of digits, trained on real digits only, which judges generated ones."""
 
 import math
 
@@ -13,7 +13,7 @@ __all__ = ["DigitClassifier", "classify", "train_classifier"]
 BATCH = 128
 LEARNING_RATE = 2e-3
 MAX_SHIFT = 2
-"""pixels by which a batch is shifted at most in training"""
+"""Largest shift of a batch in training, in pixels"""
 CLASSIFYING_BATCH = 1000
 
 
@@ -30,13 +30,13 @@ class DigitClassifier(nn.Module):
         )  # fmt: skip
 
     def forward(self, images: Tensor) -> Tensor:
-        """images: (B, 784) uint8. Returns logits (B, 10)."""
+        """Classify images, (B, 784) uint8. Returns logits (B, 10)."""
         return self.layers(images.float().view(-1, 1, SIDE, SIDE) / 255)
 
 
 def train_classifier(digits: Digits, epochs: int, seed: int = 0) -> DigitClassifier:
     """Train a new classifier on real digits, shifted a little."""
-    torch.manual_seed(seed)  # layers and dropout have no generator of their own
+    torch.manual_seed(seed)  # layers and dropout take no generator
     generator = torch.Generator().manual_seed(seed)
     classifier = DigitClassifier()
     optimizer = torch.optim.AdamW(classifier.parameters(), lr=LEARNING_RATE)
@@ -59,5 +59,5 @@ def train_classifier(digits: Digits, epochs: int, seed: int = 0) -> DigitClassif
 
 @torch.inference_mode()
 def classify(classifier: DigitClassifier, images: Tensor) -> Tensor:
-    """images: (N, 784) uint8. Returns the likeliest class of each, (N,)."""
+    """Return the likeliest class of each image, (N,). images: (N, 784) uint8."""
     return torch.cat([classifier(batch).argmax(1) for batch in torch.split(images, CLASSIFYING_BATCH)])

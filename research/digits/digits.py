@@ -1,4 +1,4 @@
-"""Handwritten digits, read from the IDX files that MNIST comes in, and between whole and continuous pixels."""
+"""Handwritten digits: reading MNIST's IDX files, and conversion between whole and continuous pixels."""
 
 import gzip
 import zlib
@@ -21,16 +21,16 @@ SIDE = 28
 PIXELS = SIDE * SIDE
 LEVELS = 256
 UNSIGNED_BYTE = 8
-"""the IDX code of the only type of number that MNIST has"""
+"""IDX code of uint8, the only type in MNIST"""
 
 
 class BadIdxError(ModelError, ValueError):
-    """A file is missing, or not the IDX file that it should be."""
+    """A file is missing, or not the expected IDX file."""
 
 
 @dataclass(frozen=True)
 class Digits:
-    """Digits and what they mean."""
+    """Images of digits and their labels."""
 
     images: Tensor
     """(N, 784) uint8, 0 paper … 255 ink"""
@@ -48,9 +48,9 @@ class Digits:
 
 
 def read_digits(folder: Path, part: Literal["train", "t10k"]) -> Digits:
-    """Read the digits to train on or to test on: `{part}-images-idx3-ubyte`, plain or .gz, and their labels.
+    """Read the training or test digits, `{part}-images-idx3-ubyte`, plain or .gz, and their labels.
 
-    Raises BadIdxError for files that are missing or of another shape.
+    Raises BadIdxError for missing files or unexpected shapes.
     """
     images = _read_idx(folder, f"{part}-images-idx3-ubyte")
     labels = _read_idx(folder, f"{part}-labels-idx1-ubyte")
@@ -60,9 +60,9 @@ def read_digits(folder: Path, part: Literal["train", "t10k"]) -> Digits:
 
 
 def continuous(images: Tensor, noise: float, generator: torch.Generator, share: Share = Share()) -> Tensor:
-    """Turn uint8 pixels into real ones: uniform within each of 256 steps of [0, 1), then Gaussian noise on top.
+    """Convert uint8 pixels to real ones: uniform within each of 256 steps of [0, 1), plus Gaussian noise.
 
-    images: (B, 784). noise: standard deviation in units of [0, 1]. share: which part of a joint batch these are.
+    images: (B, 784). noise: standard deviation in units of [0, 1]. share: the images' part of a joint batch.
     """
     joint = (len(images) * share.of, *images.shape[1:])
     pixels = (images + torch.rand(joint, generator=generator)[share.rows].to(images.device)) / LEVELS
@@ -72,12 +72,12 @@ def continuous(images: Tensor, noise: float, generator: torch.Generator, share: 
 
 
 def whole(pixels: Tensor) -> Tensor:
-    """Turn real pixels back into uint8; undoes `continuous` where there was no noise."""
+    """Convert real pixels back to uint8; without noise, this undoes `continuous`."""
     return (pixels * LEVELS).floor().clamp(0, LEVELS - 1).to(torch.uint8)
 
 
 def _read_idx(folder: Path, name: str) -> NDArray[np.uint8]:
-    """Source: the format's description on the MNIST page (LeCun et al.): magic, sizes, bytes; big-endian."""
+    """Read an IDX file: magic, sizes, bytes; big-endian. Source: the MNIST page (LeCun et al.)."""
     plain, packed = folder / name, folder / f"{name}.gz"
     if not plain.is_file() and not packed.is_file():
         raise BadIdxError(f"no {name} or {name}.gz in {folder}")

@@ -1,4 +1,4 @@
-"""The figures of the paper's MNIST experiments, one function each: rows of digits with what they show."""
+"""The figures of the paper's MNIST experiments, rows of digits, one function each."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ COLUMNS = 10
 TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 1.0, 1.1, 1.2)
 AXES = 3
 WALK = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
-"""in standard deviations of the test latents along an axis"""
+"""Steps along an axis, in standard deviations of the test latents"""
 ZOOM = 2
 GRAYS = 32
-"""gray levels of a figure: noise of fewer levels makes smaller files"""
+"""Gray levels of a figure; fewer levels make smaller files"""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Source:
 
     flow: DigitFlow
     data: Path
-    """folder of the IDX files; read only where a figure needs real digits"""
+    """folder of the IDX files; read only if a figure needs real digits"""
     temperature: float
     seed: int
 
@@ -48,27 +48,27 @@ class Grid:
     columns: tuple[str, ...]
     """titles"""
     groups: int = 1
-    """equal parts that the columns fall into, set apart"""
+    """number of equal groups of columns, with a gap between them"""
 
 
 Figure = Callable[[Source], Grid]
 
 
 def samples(source: Source) -> Grid:
-    """Ten samples of each class."""
+    """Draw ten samples of each class."""
     digits = sample(source.flow, COLUMNS, source.temperature, source.seed)
     return Grid(digits.images.view(CLASSES, COLUMNS, PIXELS), ("",) * COLUMNS)
 
 
 def temperatures(source: Source) -> Grid:
-    """One latent of each class at rising temperatures."""
+    """Decode one latent of each class at rising temperatures."""
     (z,) = draw_latents((PIXELS,), (1.0,), source.seed, range(CLASSES))
     scaled = torch.from_numpy(z)[:, None] * torch.tensor(TEMPERATURES)[:, None]
     return Grid(_decode(source.flow, scaled, torch.arange(CLASSES)), tuple(f"T={t:g}" for t in TEMPERATURES))
 
 
 def transfer(source: Source) -> Grid:
-    """Ten test digits, and the latent of each decoded under the ten classes: another digit by the same hand."""
+    """Decode the latents of ten test digits under each of the ten classes: other digits in the same handwriting."""
     digits = source.test_digits()
     chosen = _one_of_each(digits, source.seed)
     z = encode(source.flow, chosen, 0.0, source.seed)
@@ -78,13 +78,13 @@ def transfer(source: Source) -> Grid:
 
 
 def axes(source: Source) -> Grid:
-    """Walk the first principal axes of the test latents both ways from their mean under each class.
+    """Walk along the first principal axes of the test latents, in both directions from their mean, for each class.
 
-    Digits have no noise here. With that of training, their latents are as good as white, and no axis stands out.
+    Digits have no noise here. With the noise of training, their latents are nearly white, and no axis stands out.
     """
     z = encode(source.flow, source.test_digits(), 0.0, source.seed)
     values, vectors = torch.linalg.eigh((z - z.mean(0)).T @ (z - z.mean(0)) / len(z))
-    first = (vectors * values.sqrt())[:, -AXES:].T.flip(0)  # eigh sorts upwards
+    first = (vectors * values.sqrt())[:, -AXES:].T.flip(0)  # eigh sorts in ascending order
     steps = z.mean(0) + torch.tensor(WALK)[None, :, None] * first[:, None]
     images = _decode(source.flow, steps.flatten(0, 1).expand(CLASSES, -1, -1), torch.arange(CLASSES))
     return Grid(
@@ -93,7 +93,7 @@ def axes(source: Source) -> Grid:
 
 
 def interpolation(source: Source) -> Grid:
-    """From one test digit to another of its class, along the spherical path between their latents."""
+    """Interpolate between two test digits of a class, along the spherical path between their latents."""
     digits = source.test_digits()
     positions = [i / (COLUMNS - 1) for i in range(COLUMNS)]
     start, end = (encode(source.flow, _one_of_each(digits, seed), 0.0, seed) for seed in (source.seed, source.seed + 1))
@@ -109,7 +109,7 @@ FIGURES: Mapping[str, Figure] = {
 
 
 def write_grid(grid: Grid, path: Path) -> None:
-    """Draw dark digits on white paper, a row for each row of the grid, with the columns' titles above."""
+    """Write a picture of dark digits on white, in the rows of the grid, with titles above the columns."""
     step = 256 // GRAYS
     ink = (255 - (grid.images // step).int() * 255 // (GRAYS - 1)).to(torch.uint8)
     pictures = ink.view(*ink.shape[:2], SIDE, SIDE).repeat_interleave(ZOOM, 2).repeat_interleave(ZOOM, 3).numpy()
@@ -118,7 +118,7 @@ def write_grid(grid: Grid, path: Path) -> None:
 
 
 def _decode(flow: DigitFlow, z: Tensor, labels: Tensor) -> Tensor:
-    """z: (R, C, 784), a row for each of the labels (R,). Returns (R, C, 784) uint8."""
+    """Decode z, (R, C, 784), a row for each of the labels, (R,). Returns (R, C, 784) uint8."""
     rows, columns, _ = z.shape
     return decode(flow, z.reshape(-1, PIXELS), labels.repeat_interleave(columns)).view(rows, columns, PIXELS)
 

@@ -1,4 +1,4 @@
-"""The class-conditional cINN: fully connected couplings, with random permutations between."""
+"""The class-conditional cINN: fully connected couplings with random permutations between them."""
 
 import math
 from dataclasses import dataclass
@@ -24,16 +24,16 @@ class DigitFlowConfig:
     blocks: int = 20
     width: int = 288
     noise: float = 0.08
-    """standard deviation of the Gaussian noise on pixels in [0, 1] in training: the density is that of noisy digits"""
+    """standard deviation of the noise in training, on pixels in [0, 1]; the density is that of noisy digits"""
     seed: int = 0
     """seed of the permutations"""
 
 
 class DigitFlow(nn.Module):
-    """Maps the pixels of a digit to a latent of as many dimensions, given its class, and back.
+    """Invertible map from the pixels of a digit to a latent of the same size, given its class.
 
-    The condition is the class as a one-hot vector. A matrix times that is one of its rows, so each subnet's share of
-    the condition is a row of a table, and so are mean and scale of the conditional affine layer where latents leave.
+    The condition is the class as a one-hot vector, which selects a row of a matrix. So each subnet's share of the
+    condition is a row of a table, and so are mean and scale of the last conditional affine layer (latent side).
     Source: Ardizzone et al. 2019 (arXiv 1907.02392), section 4.1.
     """
 
@@ -55,24 +55,24 @@ class DigitFlow(nn.Module):
         self.mean_and_log_scale = zeroed(nn.Embedding(CLASSES, 2 * PIXELS))
 
     def forward(self, pixels: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """pixels: (B, 784) about [0, 1]; labels: (B,) int64."""
+        """Map pixels, (B, 784) about [0, 1], to latents and log-det. labels: (B,) int64."""
         z, log_det = run(self._steps(labels), (pixels - self.mean) / self.std)
         return z, log_det - PIXELS * self.std.log()
 
     def inverse(self, z: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """z: (B, 784); labels: (B,) int64."""
+        """Map z, (B, 784), to pixels and log-det. labels: (B,) int64."""
         x, log_det = run_inverse(self._steps(labels), z)
         return x * self.std + self.mean, log_det + PIXELS * self.std.log()
 
     def nats(self, pixels: Tensor, labels: Tensor) -> Tensor:
-        """Return the negative log-likelihood of each digit per dimension, the density taken for pixels in [0, 1]."""
+        """Return each digit's negative log-likelihood per dimension, of its density for pixels in [0, 1]."""
         z, log_det = self(pixels, labels)
         return 0.5 * z.square().mean(1) + 0.5 * math.log(2 * math.pi) - log_det / PIXELS
 
     @torch.no_grad()
     def standardize(self, digits: Digits) -> None:
-        """Set the scales that depend on the data, so that an untrained flow has latents of variance 1 in each class."""
-        noise, least = self.config.noise, -0.9 * AFFINE_LIMIT  # the soft clamp gives nothing below −AFFINE_LIMIT
+        """Set means and scales from the data, so that latents of an untrained flow have variance 1 in each class."""
+        noise, least = self.config.noise, -0.9 * AFFINE_LIMIT  # the soft clamp never goes below −AFFINE_LIMIT
         pixels = digits.images.float() / 255
         self.mean.copy_(pixels.mean())
         self.std.copy_((pixels.var() + noise**2).sqrt())

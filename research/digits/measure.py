@@ -1,4 +1,4 @@
-"""Figures of the digits' cINN: likelihood, how Gaussian its latents are, and how well its digits are recognized."""
+"""Measurements of the digits' cINN: likelihood, Gaussianity of its latents, and recognition of its digits."""
 
 from collections.abc import Iterator, Sequence
 
@@ -18,7 +18,7 @@ BITS_PER_PIXEL = 8
 PERCENTILES = (0.05, 0.5, 0.95)
 
 Report = dict[str, dict[str, dict[str, float]]]
-"""tables: what is measured → of what → name → figure"""
+"""Measurement → digits or latents → name → figure"""
 
 
 def measure(
@@ -30,7 +30,7 @@ def measure(
     per_class: int,
     seed: int,
 ) -> Report:
-    """Measure everything; beside the test latents stand as many true draws of N(0, 1), and of the training digits."""
+    """Measure everything; compare the test latents with as many draws of N(0, 1), and latents of training digits."""
     noise = flow.config.noise
     latents = encode(flow, test, noise, seed)
     gaussian = torch.randn(latents.shape, generator=torch.Generator().manual_seed(seed))
@@ -52,14 +52,14 @@ def measure(
 
 @torch.inference_mode()
 def encode(flow: DigitFlow, digits: Digits, noise: float, seed: int) -> Tensor:
-    """Latents (N, 784) of digits, with the given noise on their pixels."""
+    """Return the latents, (N, 784), of digits with the given noise on their pixels."""
     generator = torch.Generator().manual_seed(seed)
     return torch.cat([flow(continuous(part.images, noise, generator), part.labels)[0] for part in _parts(digits)])
 
 
 @torch.inference_mode()
 def decode(flow: DigitFlow, z: Tensor, labels: Tensor) -> Tensor:
-    """z: (N, 784); labels: (N,). Returns the digits, (N, 784) uint8."""
+    """Decode z, (N, 784), to digits, (N, 784) uint8. labels: (N,)."""
     batches = zip(torch.split(z, BATCH), torch.split(labels, BATCH), strict=True)
     return whole(torch.cat([flow.inverse(part, own)[0] for part, own in batches]))
 
@@ -73,10 +73,10 @@ def sample(flow: DigitFlow, per_class: int, temperature: float, seed: int) -> Di
 
 @torch.inference_mode()
 def bits_per_dim(flow: DigitFlow, digits: Digits, noise: float, seed: int) -> float:
-    """Mean −log₂ p of a digit's pixels, for each of its 784, in steps of 1/256.
+    """Return the mean −log₂ p of digits, per pixel in steps of 1/256.
 
-    With noise 0 this is the usual convention: pixels are uniform within their step, so that the mean is an upper
-    bound of the bits that a lossless code of the whole pixels needs (Theis et al. 2016, arXiv 1511.01844).
+    Noise 0 is the usual convention: pixels are uniform within their step, and the mean is an upper bound of the
+    bits of a lossless code for whole pixels (Theis et al. 2016, arXiv 1511.01844).
     """
     generator = torch.Generator().manual_seed(seed)
     nats = [flow.nats(continuous(part.images, noise, generator), part.labels) for part in _parts(digits)]
@@ -84,11 +84,11 @@ def bits_per_dim(flow: DigitFlow, digits: Digits, noise: float, seed: int) -> fl
 
 
 def latent_statistics(z: Tensor) -> dict[str, float]:
-    """How far latents (N, 784) are from N(0, 1): moments of each dimension, and what dimensions have in common.
+    """Compare latents, (N, 784), with N(0, 1): moments of each dimension, and dependence between dimensions.
 
-    Of mean, variance and excess kurtosis per dimension: 5th, 50th and 95th percentile over the dimensions. Further
-    the mean and the standard deviation over digits of the latent norm, the mean size of the correlation of two
-    dimensions, and the largest eigenvalue of the covariance (1 for N → ∞).
+    Returns the 5th, 50th and 95th percentile over the dimensions of mean, variance and excess kurtosis. Also returns
+    the mean and standard deviation over digits of the latent norm, the mean absolute correlation of two dimensions,
+    and the largest eigenvalue of the covariance (1 for N → ∞).
     """
     centered = z.double() - z.double().mean(0)
     variance = centered.square().mean(0)
@@ -112,7 +112,7 @@ def latent_statistics(z: Tensor) -> dict[str, float]:
 
 
 def recognized(classifier: DigitClassifier, digits: Digits) -> dict[str, float]:
-    """Share of the digits whose class the classifier recognizes, over all and of each class."""
+    """Return the share of digits whose class the classifier recognizes, over all and per class."""
     right = (classify(classifier, digits.images) == digits.labels).double()
     shares = {f"class_{label}": right[digits.labels == label].mean().item() for label in range(CLASSES)}
     return {"all": right.mean().item()} | shares

@@ -1,4 +1,4 @@
-"""Training of the digits' cINN, by epochs: exact likelihood of the pixels under noise."""
+"""Training of the digits' cINN by epochs, on the exact likelihood of noisy pixels."""
 
 from dataclasses import replace
 
@@ -19,12 +19,12 @@ __all__ = ["EPOCHS", "LOOP", "make_trainer"]
 
 EPOCHS = 36
 HELD_OUT = 2000
-"""The last digits, kept back: so many, or a tenth of them."""
+"""Number of digits kept back, the last ones; at most a tenth of all."""
 LOOP = LoopConfig(batch=256, betas=(0.9, 0.99), warmup_steps=300, ema_decay=0.998, processor_time=True)
 
 
 class DigitDataset(Dataset[Digits]):
-    """Digits to train on, and those kept back to see how the likelihood holds on new digits."""
+    """Digits to train on, and digits kept back to measure the likelihood of new ones."""
 
     def __init__(self, digits: Digits) -> None:
         super().__init__(np.arange(len(digits)), slice(-max(1, min(HELD_OUT, len(digits) // 10)), None))
@@ -45,7 +45,7 @@ class DigitObjective(Objective[Digits]):
 
     def compute(self, batch: Digits, generator: torch.Generator, share: Share = Share()) -> Losses:
         pixels = continuous(batch.images, self.flow.config.noise, generator, share)
-        with mixed_precision(pixels.device):  # subnets only: the couplings compute in the pixels' float32
+        with mixed_precision(pixels.device):  # only the subnets: couplings compute in the pixels' float32
             bits = self.flow.nats(pixels, batch.labels).mean() / NATS_PER_BIT
         return Losses(bits.detach()[None], bits)
 
@@ -55,7 +55,7 @@ class DigitObjective(Objective[Digits]):
 
 
 def make_trainer(flow: DigitFlow, digits: Digits, epochs: int, loop: LoopConfig = LOOP) -> Trainer[Digits]:
-    """Return a trainer for so many passes over the digits, which judges and saves after each."""
+    """Return a trainer for a number of epochs that measures and saves after each."""
     dataset = DigitDataset(digits)
     epoch = max(1, len(dataset.train) // loop.batch)
     return Trainer(None, DigitObjective(flow), dataset, replace(loop, steps=epochs * epoch, checkpoint_steps=epoch))

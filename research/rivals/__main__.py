@@ -1,4 +1,4 @@
-"""`python -m research.rivals`: train the cINN's rivals, and measure them beside it."""
+"""`python -m research.rivals`: training of the cINN's rivals, and comparison with it."""
 
 from pathlib import Path
 from typing import Annotated
@@ -36,7 +36,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False)
 def train_command(
     name: Annotated[str, typer.Argument(help=f"One of {', '.join(RIVALS)}.")],
     data: Photos,
-    out: Annotated[Path, typer.Option(help="Folder of state and weights.")] = Path("runs/rivals"),
+    out: Annotated[Path, typer.Option(help="Folder of the state and the weights.")] = Path("runs/rivals"),
     minutes: Annotated[float, typer.Option(min=0, help="Processor time of training, without the features.")] = 120,
     views: Views = 4,
     init: Init = None,
@@ -65,7 +65,7 @@ def measure_command(
     limit: Limit = None,
     device: Device = "auto",
 ) -> None:
-    """Measure rivals beside the cINN as benchmarks.quality measures it."""
+    """Measure rivals and the cINN by benchmarks.quality."""
     with errors_printed():
         cinn = CinnMethod(load_colorizer(weights, device))
         others = [RivalMethod(load_rival(path, cinn.colorizer.device), path.stem) for path in rivals]

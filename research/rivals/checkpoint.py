@@ -1,4 +1,4 @@
-"""A rival with all that it needs to colorize, and its file."""
+"""A rival with h and the scales of a*b*, and its file."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -20,7 +20,7 @@ PREFIX = "tintflow-rival-"
 
 
 class RivalColorizer(nn.Module):
-    """h, the scales of a*b*, and a rival trained with them."""
+    """A rival with the h and the scales of a*b* that it was trained with."""
 
     chroma_mean: Tensor
     chroma_std: Tensor
@@ -34,7 +34,7 @@ class RivalColorizer(nn.Module):
         self.rival = RIVALS[name](config)
 
     def surround(self, cinn: Cinn) -> None:
-        """Take over h and the scales of a*b* from a cINN."""
+        """Copy h and the scales of a*b* from a cINN."""
         self.network.load_state_dict(cinn.network.state_dict())
         self.chroma_mean.copy_(cinn.chroma_mean)
         self.chroma_std.copy_(cinn.chroma_std)
@@ -55,7 +55,7 @@ def save_rival(colorizer: RivalColorizer, path: Path) -> None:
 
 
 def load_rival(path: Path, device: str = "cpu") -> RivalColorizer:
-    """Read what `save_rival` wrote. Raises CheckpointError where it is missing, damaged or another network."""
+    """Read a file of `save_rival`. Raises CheckpointError if it is missing, damaged or of another network."""
     file = open_weights(path, *(PREFIX + name for name in RIVALS))
     name, config = file.metadata["name"].removeprefix(PREFIX), file.metadata["config"]
     config["widths"] = tuple(config["widths"])

@@ -1,4 +1,4 @@
-"""The network that all rivals paint with: from h's features to a*b* at 64×64."""
+"""The decoder of all rivals, from h's features to a*b* at 64×64."""
 
 import itertools
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ GRIDS = (8, 16, 32)
 
 @dataclass(frozen=True)
 class DecoderConfig:
-    """Numbers of a decoder."""
+    """Configuration of a decoder."""
 
     widths: tuple[int, int, int] = (192, 128, 64)
-    """at 8×8, 16×16 and 32×32"""
+    """channels at 8×8, 16×16 and 32×32"""
     blocks: int = 1
     """residual blocks on each grid"""
     head_blocks: int = 1
@@ -32,7 +32,7 @@ class DecoderConfig:
 
 
 class Decoder(nn.Module):
-    """Coarse to fine, each grid with a head as a level of the flow has it; the last convolution starts at zero."""
+    """Coarse-to-fine decoder. Each grid has a head like a level of the flow; the last convolution starts at zero."""
 
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
@@ -49,13 +49,13 @@ class Decoder(nn.Module):
 
     @property
     def latent_shape(self) -> tuple[int, int, int]:
-        """Shape of one photo's latent."""
+        """Return the shape of one photo's latent."""
         return self.config.latent_channels, GRIDS[0], GRIDS[0]
 
     def forward(self, features: ConditionFeatures, lightness: Tensor, z: Tensor) -> Tensor:
         """Return standardized a*b*, (B, 2, 64, 64).
 
-        features: of h. lightness: (B, 1, 128, 128), L* in [0, 100]. z: (B, *latent_shape). B may be 1 in the first two.
+        features: of h. lightness: (B, 1, 128, 128), L* in [0, 100]. Both may have B = 1. z: (B, *latent_shape).
         """
         h = self.heads[0](features, lightness)
         if self.latent is not None:

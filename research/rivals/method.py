@@ -1,4 +1,4 @@
-"""A rival as `benchmarks.quality` measures it."""
+"""A rival as a method of `benchmarks.quality`."""
 
 import math
 
@@ -16,7 +16,7 @@ __all__ = ["RivalMethod"]
 
 
 class RivalMethod:
-    """A rival, whose default temperature is 1: a GAN's or VAE's latents have no other."""
+    """A rival; its default temperature is 1, the only one of a GAN's or VAE's latents."""
 
     def __init__(self, colorizer: RivalColorizer, name: str) -> None:
         self.colorizer, self.name = colorizer, name

@@ -16,15 +16,15 @@ from training.dataset import Batch
 __all__ = ["RIVALS"]
 
 MIN_ERROR = 1e-4
-"""Mean squared error below which the VAE gains nothing more by it."""
+"""Floor of the VAE's mean squared error; a smaller error gains nothing."""
 LOG_VARIANCE_LIMIT = 10.0
 L1_WEIGHT = 10.0
-"""Weight in the GAN's generator loss, on standardized a*b*; pix2pix has 100 on a*b* divided by 110: 12 on ours."""
+"""L1 weight of the GAN's generator on standardized a*b*; pix2pix has 100 on a*b* / 110, equivalent to 12 here."""
 LIGHTNESS_SCALE = 50.0
 
 
 class Rival(nn.Module):
-    """Paints from a latent drawn from N(0, 1). Players are trained in turns, each on a loss of its own."""
+    """A network that colors from a latent of N(0, 1). Its players are trained in turns, each on its own loss."""
 
     has_latent: ClassVar[bool] = True
     learning_rate: ClassVar[float] = 1e-3
@@ -35,7 +35,7 @@ class Rival(nn.Module):
         self.decoder = Decoder(config if self.has_latent else replace(config, latent_channels=0))
 
     def players(self) -> dict[str, nn.Module]:
-        """Return what is trained, in the order of their turns."""
+        """Return the modules to train, in the order of their turns."""
         return {"painter": self}
 
     def loss(self, player: str, batch: Batch, target: Tensor, generator: torch.Generator) -> Tensor:
@@ -43,7 +43,7 @@ class Rival(nn.Module):
         raise NotImplementedError
 
     def held_out_loss(self, batch: Batch, target: Tensor, generator: torch.Generator) -> Tensor:
-        """Return what tells how training goes, on photos kept back."""
+        """Return the loss on photos kept back, which shows the progress of training."""
         return self.loss("painter", batch, target, generator)
 
     def paint(self, batch: Batch, z: Tensor) -> Tensor:
@@ -55,17 +55,17 @@ class Rival(nn.Module):
 
 
 class Regression(Rival):
-    """CNN regression: the mean color, and one coloring only."""
+    """CNN regression of the mean color, with a single coloring per photo."""
 
     has_latent = False
 
     def loss(self, player: str, batch: Batch, target: Tensor, generator: torch.Generator) -> Tensor:
-        """Mean squared error."""
+        """Return the mean squared error."""
         return F.mse_loss(self.paint(batch, self.draw(len(target), target, generator)), target)
 
 
 class ConditionalVae(Rival):
-    """Conditional VAE with a Gaussian decoder of one variance, always the best one.
+    """Conditional VAE whose Gaussian decoder has one variance, always the optimal one.
 
     Source: Kingma and Welling 2014 (arXiv 1312.6114); Rybkin et al. 2021 (arXiv 2006.13202) for the variance.
     """
@@ -75,7 +75,7 @@ class ConditionalVae(Rival):
         self.encoder = _strided(config.widths, nn.ReLU(), 2 * config.latent_channels)
 
     def loss(self, player: str, batch: Batch, target: Tensor, generator: torch.Generator) -> Tensor:
-        """Negative evidence lower bound in nats for each of the 8192 dimensions, without its constant."""
+        """Return the negative evidence lower bound in nats per dimension (8192), without its constant."""
         mean, raw = self.encoder(_with_lightness(target, batch)).float().chunk(2, 1)
         log_variance = raw.clamp(-LOG_VARIANCE_LIMIT, LOG_VARIANCE_LIMIT)
         z = mean + (0.5 * log_variance).exp() * self.draw(len(target), target, generator)
@@ -85,7 +85,7 @@ class ConditionalVae(Rival):
 
 
 class ConditionalGan(Rival):
-    """pix2pix with a latent for its noise: judged by patches, beside an L1 loss.
+    """pix2pix with a latent as its noise, trained on a patch discriminator and an L1 loss.
 
     Source: Isola et al. 2017 (arXiv 1611.07004).
     """
@@ -101,7 +101,7 @@ class ConditionalGan(Rival):
         return {"painter": self.decoder, "discriminator": self.discriminator}
 
     def loss(self, player: str, batch: Batch, target: Tensor, generator: torch.Generator) -> Tensor:
-        """Cross-entropy of the discriminator, or what the generator makes of it; the non-saturating form."""
+        """Return the discriminator's cross-entropy, or the generator's loss in the non-saturating form."""
         z = self.draw(len(target), target, generator)
         if player == "discriminator":
             with torch.no_grad():
@@ -114,7 +114,7 @@ class ConditionalGan(Rival):
         return F.softplus(-judged).mean() + L1_WEIGHT * F.l1_loss(painted, target)
 
     def held_out_loss(self, batch: Batch, target: Tensor, generator: torch.Generator) -> Tensor:
-        """Mean absolute error, for the rest depends on how good the discriminator is."""
+        """Return the mean absolute error; the adversarial loss would depend on the discriminator's quality."""
         return F.l1_loss(self.paint(batch, self.draw(len(target), target, generator)), target)
 
 
@@ -122,7 +122,7 @@ RIVALS: dict[str, type[Rival]] = {"regression": Regression, "cvae": ConditionalV
 
 
 def _strided(widths: Sequence[int], activation: nn.Module, out_channels: int) -> nn.Sequential:
-    """Return convolutions from a*b* and lightness at 64×64 to 8×8, the decoder's widths turned around."""
+    """Return convolutions from a*b* and lightness at 64×64 to 8×8, with the decoder's widths reversed."""
     layers: list[nn.Module] = []
     for above, below in itertools.pairwise((3, *reversed(widths))):
         layers += [nn.Conv2d(above, below, 4, stride=2, padding=1), activation]

@@ -1,4 +1,4 @@
-"""Training of a rival, on the same features as the cINN, by the same loop, its players in turns."""
+"""Training of a rival with the features and the loop of the cINN; players are trained in turns."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +24,7 @@ __all__ = ["make_trainer", "train_rival"]
 
 
 class PlayerObjective(Objective[Batch]):
-    """One player's loss. Only the first player's shows how training goes, on photos kept back."""
+    """One player's loss. Only the first player's loss is measured on photos kept back."""
 
     weight_decay = 0.02
 
@@ -40,7 +40,7 @@ class PlayerObjective(Objective[Batch]):
         return Losses(loss.detach().expand(len(self.names)), loss)
 
     def held_out(self, batch: Batch, generator: torch.Generator) -> Tensor:
-        """Return the losses of photos held out, the same for all of a batch; see `Objective`."""
+        """Return the losses of photos held out, one value for the whole batch; see `Objective`."""
         photos, shown = len(batch.chroma), len(self.names)
         if not shown:
             return batch.chroma.new_empty(photos, 0)
@@ -60,9 +60,9 @@ def make_trainer(colorizer: RivalColorizer, dataset: FeatureDataset, loop: LoopC
 
 
 def train_rival(name: str, run: RunConfig, loop: LoopConfig, config: DecoderConfig | None = None) -> Path | None:
-    """Train a rival with h and the scales of `run.init`, or of a new cINN; return the path of its weights.
+    """Train a rival with h and scales from `run.init` or a new cINN; return the path of its weights.
 
-    None if a signal ended it early. Raises InputError for an unknown name, NoPhotosError for data without photos.
+    Returns None if a signal ended it early. Raises InputError for an unknown name, NoPhotosError without photos.
     """
     if name not in RIVALS:
         raise InputError("name", " or ".join(RIVALS), name)

@@ -119,7 +119,7 @@ def test_one_command(
     words += ("--photos", subsets, "--init", tiny_weights, "--out", tmp_path / "out")
     shown = run(main, *words).stdout
     assert "3 ± 0.5" in shown
-    assert "stopped; the same command goes on" in shown  # of one variant alone
+    assert "stopped; run the same command again to continue" in shown  # of one variant alone
     assert json.loads((tmp_path / "out" / "ablations.json").read_text()) == rows
     assert (tmp_path / "out" / "ablations.png").exists()
     (tmp_path / "empty").mkdir()
