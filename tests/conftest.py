@@ -1,4 +1,4 @@
-"""The tiny network on disk, made-up features and colors to train on, and photos to measure on."""
+"""The tiny network on disk, synthetic features and colors to train on, and photos to measure on."""
 
 import atexit
 import gc
@@ -22,19 +22,19 @@ from model.flow.constants import FEATURE_CHANNELS
 from tests.networks import TINY, spread
 from training.features import DONE
 
-# One thread, here and in the processes that tests start: the networks are too small to share, and on a busy machine
-# threads that wait for one another take many times longer.
+# One thread, here and in processes that tests start: the networks are too small for more, and on a busy machine,
+# threads that wait for each other take many times longer.
 os.environ["OMP_NUM_THREADS"] = "1"
 torch.set_num_threads(1)
 
 gc.disable()  # until all tests are collected
 
-# Compiled networks are kept for this run of the tests alone, by the first of its processes for all.
+# Compiled networks are cached for this test run only; the first process compiles for all.
 if "PYTEST_XDIST_WORKER" not in os.environ:
     os.environ["TINTFLOW_CACHE"] = tempfile.mkdtemp(prefix="tintflow-cache-")
     atexit.register(shutil.rmtree, os.environ["TINTFLOW_CACHE"], ignore_errors=True)
 
-# Where SIGINT is ignored, as in `nohup make test &`, the programs that tests start would ignore it, too, and never end.
+# If SIGINT is ignored, as in `nohup make test &`, programs that tests start would inherit this and never end.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -48,7 +48,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="session")
 def tiny_checkpoint() -> Checkpoint:
-    """An untrained network whose parameters are all off their start, so that each has an effect."""
+    """An untrained network with all parameters changed from their initial values, so that each has an effect."""
     cinn = Cinn(TINY)
     spread(cinn)
     cinn.chroma_std.fill_(15)
@@ -68,7 +68,7 @@ def colorizer(tiny_checkpoint: Checkpoint, graphs: Path) -> CinnColorizer:
 
 @pytest.fixture(scope="session")
 def tiny_file(tiny_checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny network on disk, for tests that only read it."""
+    """The tiny network on disk, shared by tests that only read it."""
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
     save_checkpoint(tiny_checkpoint, path)
     return path
@@ -76,7 +76,7 @@ def tiny_file(tiny_checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture
 def tiny_weights(tiny_checkpoint: Checkpoint, tmp_path: Path) -> Path:
-    """The tiny network on disk, for a test alone."""
+    """The tiny network on disk, for a single test."""
     path = tmp_path / "tiny.safetensors"
     save_checkpoint(tiny_checkpoint, path)
     return path
@@ -84,7 +84,7 @@ def tiny_weights(tiny_checkpoint: Checkpoint, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def made_up(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder as `build_features` writes it: a* is 20 or −20 all over a photo, b* follows one feature of h."""
+    """A folder as `build_features` writes it: a* of a whole photo is 20 or −20, and b* follows one feature of h."""
     rng = np.random.default_rng(0)
     arrays = {
         name: np.zeros((MADE_UP_PHOTOS, *(() if size == 1 else (size, size)), channels), np.int8)
@@ -108,7 +108,7 @@ def made_up(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def subsets(tmp_path: Path) -> Path:
-    """A folder of two photos to measure on, in a subset each."""
+    """A folder of two photos to measure on, each in its own subset."""
     for subset, photo in (("pets", skimage.data.chelsea()), ("people", skimage.data.astronaut())):
         (tmp_path / "data" / subset).mkdir(parents=True)
         Image.fromarray(photo[::4, ::4]).save(tmp_path / "data" / subset / "0.png")
@@ -116,6 +116,6 @@ def subsets(tmp_path: Path) -> Path:
 
 
 def pytest_collection_finish() -> None:
-    """Keep the collector from looking again and again at what was imported and collected."""
+    """Exclude imported modules and collected tests from garbage collection."""
     gc.freeze()
     gc.enable()

@@ -18,11 +18,11 @@ from tests.service.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 RAY_SERVICE = ROOT / "deploy/ray/rayservice.yaml"
-START_SECONDS = 300  # with room for a machine that does much else
+START_SECONDS = 300  # enough for a busy machine
 BUSY_MACHINE = {
     "RAY_memory_monitor_refresh_ms": "0",  # a test machine may be fuller than Ray likes
-    "RAY_raylet_start_wait_time_s": "120",  # on a busy machine its own 30 are too few
-    "RAY_worker_niceness": "0",  # Ray's own is 15: on a busy machine, as good as none
+    "RAY_raylet_start_wait_time_s": "120",  # Ray's default, 30, is too short on a busy machine
+    "RAY_worker_niceness": "0",  # Ray's default, 15, starves on a busy machine
     "TINTFLOW_DEVICE": "cpu",
 }
 """Ray's settings for a machine that does much else."""
@@ -50,18 +50,18 @@ class Service:
     url: str
 
     def replicas(self, deployment: str = "Model") -> list[psutil.Process]:
-        """Return the processes of a deployment's replicas."""
+        """Return the processes of the replicas of a deployment."""
         name = f"ray::ServeReplica:tintflow:{deployment}"
         return [each for each in psutil.process_iter(["cmdline"]) if name in " ".join(each.info["cmdline"] or ())]
 
     def wait_for_replicas(self, count: int) -> None:
-        """Wait until as many replicas of the model are there. Raises AssertionError if they never are."""
+        """Wait until the model has this many replicas. Raises AssertionError if it never has."""
         eventually(lambda: len(self.replicas()) == count, START_SECONDS)
 
 
 @pytest.fixture(scope="session")
 def address() -> Iterator[str]:
-    """A cluster of two nodes: one has processors for the ingress and one replica, the other for one more."""
+    """A cluster of two nodes: one with processors for the ingress and a replica, the other for a second replica."""
     from ray.cluster_utils import Cluster
 
     os.environ.update(BUSY_MACHINE, PYTHONPATH=str(ROOT), RAY_USAGE_STATS_ENABLED="0")
@@ -76,10 +76,10 @@ def address() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def service(address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """The application as KubeRay would serve it, with numbers for a small machine; ready."""
+    """The ready application as KubeRay would serve it, with numbers for a small machine."""
     port = free_port()
     config: Any = yaml.safe_load(yaml.safe_load(RAY_SERVICE.read_text())["spec"]["serveConfigV2"])
-    config["proxy_location"] = "HeadOnly"  # both nodes would open the same port of this one machine
+    config["proxy_location"] = "HeadOnly"  # both nodes would open the same port of this machine
     config["http_options"] = {"host": "127.0.0.1", "port": port}
     (application,) = config["applications"]
     application["deployments"] = [{"name": "Ingress", **INGRESS}, {"name": "Model", **MODEL}]
@@ -93,5 +93,5 @@ def service(address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             wait_until_ready(url, process)
             yield Service(url)
         finally:
-            process.send_signal(signal.SIGINT)  # it takes down what it runs
+            process.send_signal(signal.SIGINT)  # on SIGINT, it also ends its children
             process.wait(120)

@@ -1,4 +1,4 @@
-"""Work in bulk: folders and Parquet, bad files, and going on after a kill."""
+"""`tintflow bulk`: folders and Parquet, bad files, and resuming after a kill."""
 
 import json
 import os
@@ -23,14 +23,14 @@ PHOTOS = 40
 SIDE = 64
 TINTFLOW = [sys.executable, "-c", "from service.cli.program import app; app()"]
 ENVIRONMENT = os.environ | {
-    "COLUMNS": "300",  # so that no name is folded
+    "COLUMNS": "300",  # so that no name is wrapped
     **BUSY_MACHINE,
 }
 
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of folders, of small photos and one file that is none."""
+    """A folder of subfolders with small photos, and one file that is not a photo."""
     folder = tmp_path_factory.mktemp("photos")
     rng = np.random.default_rng(0)
     for i in range(PHOTOS):
@@ -102,7 +102,7 @@ def test_after_an_interrupt_it_goes_on(photos: Path, tmp_path: Path) -> None:
     assert done.returncode == 1, done.stderr
     assert len(list(tmp_path.rglob("*.jpg"))) == PHOTOS
     assert not list(tmp_path.rglob("*.part"))
-    assert len({each["photo"] for each in outcomes(tmp_path)}) == PHOTOS + 1  # also of what was lost on its way
+    assert len({each["photo"] for each in outcomes(tmp_path)}) == PHOTOS + 1  # also for lost photos
     assert all(file.stat().st_mtime_ns == when for file, when in first.items())
 
 

@@ -1,6 +1,6 @@
-"""On two nodes, the service answers as one process does, loses nothing to a lost replica, and scales.
+"""The service on two nodes: same answers as one process, no request lost with a replica, and scaling.
 
-`make cluster-test` runs these. They follow each other: more load, a kill under it, and the quiet after it.
+`make cluster-test` runs these tests, which build on each other: growing load, a kill under load, then rest.
 """
 
 import io
@@ -29,7 +29,7 @@ SEEDS = (1, 2, 3)
 ASKED = {"n": 2, "output_format": "png"}
 CLIENTS = 8
 WAIT_SECONDS = 300
-WORK_SECONDS = 1.0  # of a processor, that a replica which takes part must have had
+WORK_SECONDS = 1.0  # least processor time of a replica that takes part
 
 Images = list[NDArray[np.int16]]
 
@@ -47,7 +47,7 @@ def expected() -> dict[int, Images]:
 
 
 class Load:
-    """Clients with this project's retries, each with one request after another."""
+    """Clients with this project's retries; each sends one request after another."""
 
     def __init__(self, url: str, expected: dict[int, Images]) -> None:
         self._url, self._expected = url, expected
@@ -63,7 +63,7 @@ class Load:
                 seed = SEEDS[(number + self.answered) % len(SEEDS)]
                 try:
                     images = ask(client, seed)
-                except Exception as error:  # whatever it is, this request was lost
+                except Exception as error:  # any error means a lost request
                     self.failures.append(f"{type(error).__name__}: {error}")
                     continue
                 pairs = zip(images, self._expected[seed], strict=True)
@@ -103,9 +103,9 @@ def test_a_full_queue_is_429_and_says_when_to_come_again(service) -> None:
 
 
 def test_two_replicas_answer_as_one_process_and_any_may_be_killed(service, expected) -> None:
-    service.wait_for_replicas(1)  # what earlier tests called for is gone
+    service.wait_for_replicas(1)  # earlier tests' replicas are gone
     with load(service.url, expected) as made:
-        service.wait_for_replicas(2)  # the load has called for the second
+        service.wait_for_replicas(2)  # the load starts the second
         replicas = service.replicas()
         begun = [each.cpu_times().user for each in replicas]
         pairs = list(zip(replicas, begun, strict=True))
@@ -113,7 +113,7 @@ def test_two_replicas_answer_as_one_process_and_any_may_be_killed(service, expec
         before = made.answered
         eventually(lambda: made.answered >= before + CLIENTS, WAIT_SECONDS)
         killed = [replicas[0], *service.replicas("Ingress")]
-        for replica in killed:  # first one of the model's, later the only one that has the routes
+        for replica in killed:  # first a replica of the model, later the only one with the routes
             replica.send_signal(signal.SIGKILL)
             replica.wait(30)
             at_kill = made.answered

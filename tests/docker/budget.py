@@ -1,4 +1,4 @@
-"""The memory budget: what all that may be in flight takes at most, one term for each limit that bounds it."""
+"""The memory budget: the most memory of all work in flight, with a term for each limit."""
 
 from service.codecs.sandbox_limits import BYTES_PER_PIXEL, HEADER_BYTES, QUICK_PIXELS
 from service.scheduling.lanes import LARGE_AT_ONCE, LARGE_PIXELS, LARGE_UNREAD, SMALL_UNREAD
@@ -12,18 +12,18 @@ of 16 and choices among 64 are drawn, 66 MB more. The rest is to spare."""
 CONNECTION_BYTES = 768 * 1024
 """A connection whose client does not read: 199 KB of its own, and 520 KB of the kernel's for its socket, which counts
 in a container (measured with 200 connections that ask for a script of a megabyte)."""
-DECODED_BYTES = 4  # a pixel of a photo: RGB and alpha
+DECODED_BYTES = 4  # per pixel of a photo: RGB and alpha
 FINISHED_BYTES = 41
 """A pixel of a request in work at full size: 8 of upsampling, 3 of an image, 13 of its encoder, 3 of the file, 8 of
 base64, in pieces and as a whole; measured 10.5 with the image, and 10 while PNG encodes."""
 UNREAD_BYTES = 14
 """A pixel of a request that waits for its client: 3 of an image, 3 of its file, 8 of base64."""
 IDLE_DECODER_BYTES = 30_000_000
-COPIES = 2  # of an upload: as it comes, and as it is read
+COPIES = 2  # of an upload: as received, and as read
 
 
 def most_memory(settings: Settings) -> dict[str, int]:
-    """Return the bytes that each part takes at most, where every limit is reached at once."""
+    """Return each part's largest memory in bytes, with every limit reached at once."""
     decoders = settings.codec_threads
     return {
         "rest": REST_BYTES,

@@ -1,4 +1,4 @@
-"""Settings, Compose and Kubernetes are one budget: all that may be in flight fits the container."""
+"""One memory budget for settings, Compose and Kubernetes: all work in flight fits the container."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ from service.settings import Settings
 from tests.docker.budget import most_memory
 
 ROOT = Path(__file__).parents[2]
-RAY_BYTES = 2**30  # of its own processes on a node
+RAY_BYTES = 2**30  # memory of Ray's processes on a node
 UNITS = {"m": 2**20, "g": 2**30, "Mi": 2**20, "Gi": 2**30}
 RAY_SERVICE: Any = yaml.safe_load((ROOT / "deploy/ray/rayservice.yaml").read_text())["spec"]
 (APPLICATION,) = yaml.safe_load(RAY_SERVICE["serveConfigV2"])["applications"]

@@ -1,4 +1,4 @@
-"""Promises of docker-compose.yml for every container; `make check` checks its schema."""
+"""Rules for every container in docker-compose.yml; `make check` checks its schema."""
 
 import json
 from pathlib import Path
@@ -43,7 +43,7 @@ def test_what_it_observes_with_is_where_it_is_looked_for() -> None:
     prometheus = yaml.safe_load((ROOT / "docker/prometheus.yml").read_text())
     assert {f"/etc/prometheus/{name}" for name in prometheus["rule_files"]} <= inside.keys()
     (job,) = prometheus["scrape_configs"]
-    assert job["job_name"] == "tintflow"  # alerts name it
+    assert job["job_name"] == "tintflow"  # alerts use this name
     (looked_up,) = job["dns_sd_configs"]
     assert set(looked_up["names"]) == SERVICES.keys() - {"prometheus", "grafana"}
     assert all(SERVICES[name]["ports"][0].endswith(f":{looked_up['port']}") for name in looked_up["names"])

@@ -1,6 +1,6 @@
-"""The CPU image as it should be run: read-only, without capabilities, memory to spare or a network.
+"""The CPU image in its recommended use: read-only, with limited memory, without capabilities or a network.
 
-`make docker-test` builds it and runs these; TINTFLOW_IMAGE names it, DOCKER the command. Figures are printed.
+`make docker-test` builds it and runs these tests. TINTFLOW_IMAGE is its name, DOCKER the command. Figures are printed.
 """
 
 import io
@@ -25,7 +25,7 @@ IMAGE = os.environ.get("TINTFLOW_IMAGE", "tintflow:cpu")
 PHOTO = Path(__file__).parents[2] / "docs/pictures/grey.jpg"
 MAX_IMAGE_BYTES = 920_000_000
 """Where the processor has no bfloat16, compiled networks take 32 MB more than where it has."""
-START_SECONDS = 240  # with room for a machine that does much else
+START_SECONDS = 240  # enough for a busy machine
 STOP_SECONDS = 60
 HARDENED = ("--network=none", "--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges")
 POST = """
@@ -39,7 +39,7 @@ GET_PAGE = "import httpx; print(httpx.get('http://127.0.0.1:8000/').raise_for_st
 
 
 def docker(*arguments: str, stdin: bytes = b"") -> bytes:
-    """Return what a docker command writes."""
+    """Run a docker command; return its output."""
     return subprocess.run((DOCKER, *arguments), input=stdin, stdout=subprocess.PIPE, check=True).stdout  # noqa: S603
 
 
@@ -101,7 +101,7 @@ def test_the_root_file_system_is_read_only(container: str) -> None:
 
 
 def test_kernels_come_from_the_image(container: str) -> None:
-    # one compiled anew would be written beside them
+    # a newly compiled kernel would be written beside them
     assert docker("exec", container, "sh", "-c", "diff -r /app/numba /tmp/numba && ls /app/numba/*/*.nbc") != b""
 
 
@@ -115,7 +115,7 @@ def test_a_photo_is_colorized(container: str) -> None:
     assert [coloring.shape for coloring in colorings] == [(*photo.shape, 3)] * 2
     for coloring in colorings:
         grey = 255 * lightness_to_gray(photo_to_lightness(coloring))
-        assert np.abs(grey - photo).max() <= 1.5  # the photo's own lightness within a level, rounded
+        assert np.abs(grey - photo).max() <= 1.5  # the photo's own lightness, within a level and rounding
         assert np.ptp(coloring, axis=2).mean() > 1  # and color
     assert (colorings[0] != colorings[1]).any()
 

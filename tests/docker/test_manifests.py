@@ -1,4 +1,4 @@
-"""The Kubernetes manifests fit together; that each fits its schema, `make check` says."""
+"""The Kubernetes manifests are consistent with each other; `make check` checks their schemas."""
 
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,7 @@ def test_pods_have_few_rights_and_what_they_scale_by() -> None:
         "capabilities": {"drop": ["ALL"]},
     }
     (metric,) = MANIFESTS["HorizontalPodAutoscaler"]["spec"]["metrics"]
-    assert metric["resource"]["name"] in CONTAINER["resources"]["requests"]  # utilization is a share of the request
+    assert metric["resource"]["name"] in CONTAINER["resources"]["requests"]  # utilization is relative to the request
 
 
 def test_ports_and_volumes_are_those_of_the_container() -> None:

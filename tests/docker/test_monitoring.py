@@ -1,4 +1,4 @@
-"""The dashboard and the alerts ask for metrics and labels that the service has."""
+"""The dashboard and the alerts use only existing metrics and labels."""
 
 import ast
 import json
@@ -27,7 +27,7 @@ SELECTOR, RANGE, GROUPING = r"(\w+)\{([^{}]*)\}", r"\[(?:\d+[smhd]|\$__rate_inte
 
 
 def exported() -> dict[str, set[str]]:
-    """Return the labels of every metric of the service, and of Prometheus' own `up`."""
+    """Return the labels of every metric of the service, and of Prometheus's `up`."""
     metrics = Metrics()
     metrics.watch(**dict.fromkeys(GAUGES, lambda: 0.0))
     model: Any = SimpleNamespace(info=ModelInfo("fake-1", "cpu", 1, 8192, 0.9, "0" * 64), memory=DeviceMemory(1, 2))
@@ -52,7 +52,7 @@ def test_every_query_names_metrics_and_labels_that_exist(query: str) -> None:
             assert found, matcher
             assert found[1] in labels[name]
             assert found[1] != "code" or found[2] in {code for _, code in PROBLEMS.values()}
-    # what is left without selectors, ranges and groupings is an expression of Python, too
+    # without selectors, ranges and groupings, a query is also a Python expression
     left = re.sub(f"{RANGE}|{GROUPING}", "", re.sub(SELECTOR, r"\1", query))
     nodes = list(ast.walk(ast.parse(f"({left})", mode="eval")))
     called = {node.func.id for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}

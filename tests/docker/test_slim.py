@@ -1,4 +1,4 @@
-"""Slimming of the images' packages, on both of their processors."""
+"""Slimming of the images' packages, for both processor architectures."""
 
 import subprocess
 from pathlib import Path

@@ -1,8 +1,8 @@
-"""Every code block of README.md and docs/ runs, in the order of its page, or says above itself why it does not.
+"""Every code block of README.md and docs/ runs, in the order of its page, or a comment above it says why not.
 
-A page's blocks run in one folder, those of docs/start.md in README.md's, whose reader goes on there. It has photo.jpg,
-gray.jpg, color.jpg, photos/ and docs/pictures/, with a server of the real application at http://localhost:8000 and a
-network too small to take time. Output is `json` or `text`.
+A page's blocks run in one folder; those of docs/start.md run in that of README.md, which they continue. It has
+photo.jpg, gray.jpg, color.jpg, photos/ and docs/pictures/. The real application, with a tiny network, runs at
+http://localhost:8000. Blocks of output are `json` or `text`.
 """
 
 import os
@@ -84,7 +84,7 @@ def server(tiny_file: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
-    """A function that returns the folder of a page, with what its blocks may use."""
+    """A function that returns a page's folder, with the files for its blocks."""
     made: dict[Path, Path] = {}
     color = Image.fromarray(skimage.data.astronaut()).resize((128, 128))
 
@@ -128,7 +128,7 @@ def test_a_block_runs(block: Block, server: str, folders: Callable[[Path], Path]
 
 
 def run(command: list[str], folder: Path, environment: dict[str, str]) -> tuple[int, str]:
-    """Run a command, and end all that it began if it takes too long."""
+    """Run a command; if it takes too long, end it and its children."""
     both = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     with subprocess.Popen(command, cwd=folder, env=environment, process_group=0, **both) as process:  # noqa: S603
         try:

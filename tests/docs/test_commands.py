@@ -1,4 +1,4 @@
-"""Every command of benchmarks, training and research that a document names is understood by the program it is for."""
+"""Every command of benchmarks, training and research in a document is accepted by its program."""
 
 import importlib
 import re
@@ -17,13 +17,13 @@ COMMAND = re.compile(r"-m ((?:benchmarks|research|training)(?:\.\w+)*)((?:\\\n|[
 
 
 def commands() -> Iterator[Any]:
-    """Find the commands of all pages: their module and its words."""
+    """Find the commands on all pages: module and arguments."""
     for page in PAGES:
         text = page.read_text("utf-8")
         for each in COMMAND.finditer(text):
             words = shlex.split(each[2].replace("\\\n", " "), comments=True)
             line = text.count("\n", 0, each.start()) + 1
-            if words and words[0] != "…" and "--help" not in words:  # else it is named, not called
+            if words and words[0] != "…" and "--help" not in words:  # otherwise it is mentioned, not called
                 yield pytest.param(each[1], words, id=f"{page.name}:{line}")
 
 
@@ -41,7 +41,7 @@ def test_a_command_is_understood(module: str, words: list[str]) -> None:
         name, *words = words
         command = command.commands[name]
     context = type(command).context_class(command)
-    given, left, _ = command.make_parser(context).parse_args(words)  # raises where an option is unknown
+    given, left, _ = command.make_parser(context).parse_args(words)  # raises for an unknown option
     assert not left
     missing = [each.name for each in command.params if each.required and not given.get(each.name or "")]
-    assert not missing or not any(given.values())  # a command that is named without any options is not called
+    assert not missing or not any(given.values())  # a command without any options is only mentioned

@@ -1,4 +1,4 @@
-"""Documents name the released weights, their default temperature, and the formats of photos that are read."""
+"""Documents name the released weights, their default temperature, and the supported photo formats."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Every link from one document to another, to a heading or to a picture leads somewhere; every picture is shown."""
+"""Every link between documents, to a heading or to a picture has a target; every picture is shown."""
 
 import re
 from pathlib import Path
@@ -21,7 +21,7 @@ def targets(document: Path) -> list[str]:
 
 
 def anchors(document: Path) -> set[str]:
-    """Return the headings as the forges write them in addresses."""
+    """Return the anchors of a page's headings, as GitHub makes them."""
     headings = HEADING.findall(document.read_text("utf-8"))
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -37,5 +37,5 @@ def test_links_lead_somewhere(document: Path) -> None:
 
 def test_every_picture_is_shown() -> None:
     shown = {(document.parent / target).resolve() for document in DOCUMENTS for target in targets(document)}
-    kept = {path for path in (ROOT / "docs" / "pictures").iterdir() if path.name != "grey.jpg"}  # to try out
+    kept = {path for path in (ROOT / "docs" / "pictures").iterdir() if path.name != "grey.jpg"}  # for readers to try
     assert kept <= shown

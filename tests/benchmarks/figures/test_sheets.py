@@ -50,6 +50,6 @@ def test_an_unusable_out_is_named_before_anything_is_colorized(
 ) -> None:
     (tmp_path / "a file").touch()
     (tmp_path / "rated").mkdir()
-    (tmp_path / "rated" / "key.json").touch()  # that ratings belong to
+    (tmp_path / "rated" / "key.json").touch()  # a key of sheets
     monkeypatch.setattr(program, "load_colorizer", None)
     assert out.split("/")[0] in run(program.main, "--data", subsets, "--out", tmp_path / out, status=2).output

@@ -1,4 +1,4 @@
-"""The report of work in bulk."""
+"""The report of the benchmark of `tintflow bulk`."""
 
 import json
 from pathlib import Path

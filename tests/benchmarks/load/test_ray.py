@@ -1,4 +1,4 @@
-"""The Ray cluster that a benchmark starts is its own."""
+"""A benchmark starts its own Ray cluster."""
 
 import pytest
 import ray

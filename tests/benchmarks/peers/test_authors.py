@@ -1,4 +1,4 @@
-"""The authors' network, as large as theirs and invertible."""
+"""The rebuilt authors' network: its size, and its inverse."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Photos that people rate, and their pictures on sheets."""
+"""Photos for viewers to rate, and their pictures on sheets."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -11,7 +11,7 @@ from PIL import Image
 
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of nine."""
+    """A folder of nine photos."""
     folder = tmp_path_factory.mktemp("photos")
     rng = np.random.default_rng(0)
     for i in range(9):
@@ -26,17 +26,17 @@ def _pixels(sheet: Path) -> NDArray[np.uint8]:
 
 
 def shown(sheets: Path, place: int) -> NDArray[np.uint8]:
-    """Return the picture at a place, from 0, of a folder's sheets."""
+    """Return the picture at an index, from 0, on a folder's sheets."""
     left, top = place % 4 * 264 + 4, place % 12 // 4 * 282 + 18
     return _pixels(sheets / f"sheet-{place // 12 + 1:02}.png")[top : top + 192, left : left + 256]
 
 
 @lru_cache(9)
 def enlarged(photo: Path) -> NDArray[np.uint8]:
-    """Return a photo as large as it is shown."""
+    """Enlarge a photo to its size on sheets."""
     return np.asarray(Image.open(photo).resize((256, 192), Image.Resampling.BICUBIC))
 
 
 def is_shown(photo: Path, sheets: Path, place: int) -> bool:
-    """Say whether a photo is shown at a place in its true colors, or nearly so."""
+    """Return whether the picture at an index is a photo in its true colors, or nearly so."""
     return float(np.abs(np.subtract(shown(sheets, place), enlarged(photo), dtype=int)).mean()) < 6

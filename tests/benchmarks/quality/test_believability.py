@@ -1,4 +1,4 @@
-"""The blind judge: sheets that give nothing away, and ratings that are counted right."""
+"""Blind ratings: sheets do not reveal the method, and ratings are counted correctly."""
 
 import json
 from dataclasses import replace
@@ -91,7 +91,7 @@ def test_large_pictures_have_a_sheet_each_but_pairs_stay_side_by_side(
     make(photos, tmp_path, tiny, *options, "--side", side)
     sheets = [np.asarray(Image.open(path)) for path in tmp_path.glob("sheet-*.png")]
     assert [sheet.shape for sheet in sheets] == shapes
-    # pictures are as wide as asked for, and three quarters as high
+    # pictures have the given width, and three quarters of it as height
     assert all(np.ptp(sheet[18 : 18 + side * 3 // 4, side - 10 : side + 4]) > 0 for sheet in sheets)
 
 
@@ -102,7 +102,7 @@ def ratings(path: Path, rows: list[str], columns: str = "number,real,stain,score
 
 
 def score(folder: Path, methods: list[object], columns: str, *viewers: list[str]) -> str:
-    """Score what viewers say of one photo for each of the methods."""
+    """Score viewers' ratings of one photo for each method."""
     key = [{"viewer": 1, "number": n, "photo": f"{n}.png", "method": method} for n, method in enumerate(methods, 1)]
     (folder / "key.json").write_text(json.dumps(key))
     files = [ratings(folder / f"{i}.csv", rows, columns) for i, rows in enumerate(viewers)]

@@ -1,4 +1,4 @@
-"""Draws to rate: sheets and key agree, no viewer sees a photo twice, and the reward model learns from the folder."""
+"""Draws to rate: sheets match the key, no viewer sees a photo twice, and the reward model learns from the folder."""
 
 import json
 import shutil
@@ -58,7 +58,7 @@ def test_true_photos_are_among_the_pictures_and_teach_nothing(photos: Path, tiny
         (tmp_path / "ratings-1.csv").write_text("\n".join(["number,score", *said]))
         votes.append(read_votes(tmp_path))
     (tmp_path / "ratings-1.csv").write_text("\n".join(["number,score", *(line for line in lines if line not in said)]))
-    assert np.isnan(read_votes(tmp_path)).all()  # of true photos alone
+    assert np.isnan(read_votes(tmp_path)).all()  # only true photos were rated
     np.testing.assert_array_equal(*votes)
     assert np.isfinite(votes[0]).sum() == 4
 

@@ -1,4 +1,4 @@
-"""The classifier that judges colorings knows what it sees."""
+"""The classifier that judges colorings recognizes photos."""
 
 import numpy as np
 import skimage.data
@@ -17,6 +17,6 @@ def test_it_recognizes_photos_and_judges_each_alone() -> None:
     assert together.features.shape == (2, 1280)
     assert together.ranking[0, 0] in (ESPRESSO, CUP)
     assert together.ranking[1, 0] in CATS
-    # Batches of another size may take other kernels, which add up in another order.
+    # A batch of another size may use another kernel, which sums in another order.
     np.testing.assert_allclose(together.features[0], alone.features[0], atol=1e-3)
     assert together.ranking[0, 0] == alone.ranking[0, 0]

@@ -1,4 +1,4 @@
-"""The measurement of the latent tools itself, on a tiny network."""
+"""The benchmark of the latent tools, on a tiny network."""
 
 import math
 
@@ -22,7 +22,7 @@ def test_every_promise_is_measured(colorizer: CinnColorizer, photo: NDArray[np.u
     promise = PROMISES[name]
     found = pooled([promise.measure(colorizer, photo, 0)] * 2)
     assert all(np.isfinite(values).all() for values in found.values())
-    if name in ("round_trip", "variation"):  # which hold for every network, trained or not
+    if name in ("round_trip", "variation"):  # these hold for every network, trained or not
         assert promise.keeps(found)
 
 

@@ -1,4 +1,4 @@
-"""Measures by known values, and the whole measurement on a tiny network."""
+"""Measures, compared with known values, and the whole benchmark on a tiny network."""
 
 import json
 from pathlib import Path
@@ -38,7 +38,7 @@ def test_each_channel_of_each_pixel_takes_its_best_sample() -> None:
 
 
 class FakeMethod:
-    """Paints every pixel of sample i in a* = b* = 10·(i + 1)."""
+    """A method that gives every pixel of sample i a* = b* = 10·(i + 1)."""
 
     name = "fake"
     settings: ClassVar[dict[str, object]] = {}
@@ -60,7 +60,7 @@ def test_errors_are_averaged_over_photos_after_the_root(record: Record) -> None:
     report: Any = figures_of(records)
     for name in ("best_of_3_pixel", "best_of_3_photo", "best_of_1", "temperature_0", "gray", "mean_color"):
         assert report[name] == pytest.approx(2)
-        # Drawn anew, two photos have means of 1, 2, 2 and 3; 256 replicates give their spread to some percent.
+        # Bootstrap samples of two photos have means of 1, 2, 2 and 3; 256 replicates give their spread to some percent.
         assert report["standard_errors"][name] == pytest.approx(0.5**0.5, rel=0.15)
 
 
@@ -69,7 +69,7 @@ def test_a_record_of_known_colorings(record: Record) -> None:
     gray, ten, twenty, thirty = (skimage.color.lab2rgb((53.585, ab, ab)) for ab in (0, 10, 20, 30))  # of 128 levels
     errors = [100 * np.sqrt(np.square(each - gray).mean()) for each in (ten, twenty)]
     assert values["temperature_0"] == values["best_of_1"] == values["best_of_3_photo"]
-    # 8 bits know each channel to 0.1 of the hundredths that errors are in.
+    # 8 bits resolve 0.1 of the errors' unit, a hundredth of the range.
     assert (values["best_of_1"], values["mean_color"]) == pytest.approx(errors, abs=0.2)
     assert values["gray"] == pytest.approx(0, abs=0.1)
     assert values["variance"] == pytest.approx(1e4 * np.var((ten, twenty, thirty), 0).mean(), rel=0.05)
@@ -120,7 +120,7 @@ def test_one_object_for_each_subset(subsets: Path, tiny_file: Path) -> None:
         assert figures["variance"] > 0
         assert set(figures["standard_errors"]) < set(figures)
     assert {name for name, figures in report.items() if "top_5" in figures} == {"pets", "all"}
-    assert {name for name, figures in report.items() if "kid_default" in figures} == {"all"}  # one photo is no set
+    assert {name for name, figures in report.items() if "kid_default" in figures} == {"all"}  # a distance needs several photos
     assert report["pets"]["top_1_truth"] == 100
 
 
@@ -128,7 +128,7 @@ def test_one_object_for_each_subset(subsets: Path, tiny_file: Path) -> None:
     ("content", "message"),
     [
         ("photo\tclass\n", "a TSV with columns file and class_index"),
-        ("file\tclass_index\n0.png\t285\n", "of 0.png"),  # without its folder
+        ("file\tclass_index\n0.png\t285\n", "of 0.png"),  # lacks the folder
     ],
 )
 def test_labels_that_do_not_fit(subsets: Path, tiny_file: Path, tmp_path: Path, content: str, message: str) -> None:

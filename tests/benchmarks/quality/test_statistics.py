@@ -32,8 +32,8 @@ def test_kid_is_the_mean_over_pairs_of_different_photos() -> None:
 def test_fid_of_gaussians() -> None:
     truth, weights = draw(1500, 4, seed=2), np.ones(1500)
     # Means 1 apart in each of 4 dimensions and deviations 1 and 2: 4·1 + 4·(1 + 4 − 2·2) = 8.
-    assert Fid(1 + 2 * draw(1500, 4), truth)(weights) == pytest.approx(8, rel=0.1)  # 1500 draws know each to 2%
-    assert Fid(truth, truth)(weights) == pytest.approx(0, abs=1e-4)  # roots of eigenvalues keep half of the digits
+    assert Fid(1 + 2 * draw(1500, 4), truth)(weights) == pytest.approx(8, rel=0.1)  # 1500 draws determine each to 2%
+    assert Fid(truth, truth)(weights) == pytest.approx(0, abs=1e-4)  # square roots of eigenvalues keep half of the digits
 
 
 @pytest.mark.parametrize("distance", [Kid, Fid])
@@ -43,7 +43,7 @@ def test_a_weight_of_two_is_a_photo_drawn_twice(distance: type[Kid] | type[Fid])
     rows = np.repeat(np.arange(9), weights.astype(int))
     if distance is Fid:
         assert Fid(y, x)(weights) == pytest.approx(Fid(y[rows], x[rows])(np.ones(9)))
-    else:  # which leaves out the pair of a photo with itself
+    else:  # leaves out pairs of a photo with itself
         whole = Kid(y[rows, None], x[rows])
         whole.discrepancy[0, 1] = whole.discrepancy[1, 0] = 0
         expected = whole.discrepancy.sum() / (9 * 8 - 2)
@@ -52,7 +52,7 @@ def test_a_weight_of_two_is_a_photo_drawn_twice(distance: type[Kid] | type[Fid])
 
 def test_the_error_of_a_mean() -> None:
     values = draw(400)
-    # The spread over 256 replicates is itself known to 4%.
+    # The spread over 256 replicates has an error of 4%.
     assert with_error(mean(values), 400)[1] == pytest.approx(values.std() / 20, rel=0.15)
     assert with_error(mean(np.ones(400)), 400)[1] == pytest.approx(0, abs=1e-12)
 

@@ -1,4 +1,4 @@
-"""The measurement of worn photos itself, on a tiny network."""
+"""The benchmark of worn photos, on a tiny network."""
 
 import numpy as np
 
