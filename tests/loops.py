@@ -1,4 +1,4 @@
-"""Training loops driven by hand: so many steps, or stopped at one."""
+"""Helpers that run a training loop for some steps, or stop it at one."""
 
 import signal
 from typing import Any
@@ -21,10 +21,10 @@ def steps(loop: Trainer[Any], count: int) -> None:
 
 
 def send(number: signal.Signals) -> None:
-    """Have the signal handled as it is now, without the kernel.
+    """Call the current handler of the signal, without the kernel.
 
-    On processors with AMX, a signal sometimes ended a process of the tests that had loaded OpenVINO and trained in
-    bfloat16. A training of its own heeds it there, too, as its test shows.
+    On processors with AMX, a real signal sometimes killed a test process that had loaded OpenVINO and trained in
+    bfloat16. A training in its own process handles signals there, too, as its test shows.
     """
     handler = signal.getsignal(number)
     assert callable(handler)
@@ -32,7 +32,7 @@ def send(number: signal.Signals) -> None:
 
 
 def stop_after(loop: Trainer[Any], step: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have SIGTERM handled once a step is done."""
+    """Have SIGTERM handled after a step."""
     take = loop._step
 
     def take_and_stop(*arguments: Any) -> None:

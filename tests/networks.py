@@ -1,4 +1,4 @@
-"""Networks small enough for tests, off their start, and numbers to put through them."""
+"""Small networks for tests, moved from their initial values, and inputs for them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,7 +30,7 @@ def draw(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tens
 
 
 def spread(*modules: nn.Module, gain: float = 0.5, seed: int = 3) -> None:
-    """Move all parameters off their (partly zero) start, so that each has an effect, and none a large one."""
+    """Move all parameters from their (partly zero) initial values, so that each has a small effect."""
     draws = generator(seed)
     with torch.no_grad():
         for module in modules:
@@ -39,14 +39,14 @@ def spread(*modules: nn.Module, gain: float = 0.5, seed: int = 3) -> None:
 
 
 def changed_parts(before: nn.Module, after: nn.Module) -> set[str]:
-    """Return the parts of a network of which some tensor is another than before."""
+    """Return the parts of a network in which some tensor has changed."""
     kept = before.state_dict()
     return {name.partition(".")[0] for name, value in after.state_dict().items() if not value.equal(kept[name])}
 
 
 @contextmanager
 def default_dtype(dtype: torch.dtype) -> Iterator[None]:
-    """Build networks of this precision."""
+    """Build networks in this precision."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(dtype)
     try:

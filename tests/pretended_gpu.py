@@ -1,7 +1,7 @@
-"""A GPU that is not there: tensors are in the CPU's memory, but say that they are elsewhere, and fail as if they were.
+"""A simulated GPU: tensors lie in the CPU's memory, but report the GPU as their device, and fail as if they were there.
 
-It finds tensors that were left on the CPU, arrays of tensors that are not there, and generators of the CPU. It does not
-find what a GPU's kernels lack or compute otherwise.
+It finds tensors left on the CPU, numpy conversion of the GPU's tensors, and generators of the CPU. It does not find
+operations that a GPU's kernels lack or compute differently.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,14 +27,14 @@ INDEXED = ("__getitem__", "__setitem__")
 
 
 class PretendedGpu(TorchFunctionMode):
-    """Knows which memory would be a GPU's. Raises RuntimeError for an operation on tensors of two devices."""
+    """Record of memory on the simulated GPU. Raises RuntimeError for an operation on tensors of two devices."""
 
     def __init__(self) -> None:
         super().__init__()
         self._storages: Any = WeakIdKeyDictionary()
 
     def place(self, tensor: Tensor) -> torch.device:
-        """Return where a tensor would be."""
+        """Return the simulated device of a tensor."""
         return GPU if tensor.untyped_storage() in self._storages else CPU
 
     def __torch_function__(
@@ -60,13 +60,13 @@ class PretendedGpu(TorchFunctionMode):
             raise RuntimeError(f"{name}: a generator of the CPU, for a tensor on a GPU")
         result = function(*map(_here, args), **{key: _here(value) for key, value in kwargs.items()})
         if asked is not None and tensors and asked != self.place(tensors[0]):
-            result = result.clone()  # what is moved shares no memory
+            result = result.clone()  # a moved tensor shares no memory
         if place == GPU and name not in TAKES_ANY:
             self._storages.update({each.untyped_storage(): True for each in _tensors(result)})
         return result
 
     def _asked(self, name: str, args: Any, kwargs: dict[str, Any]) -> torch.device | None:
-        """Return the device that a call names, if any."""
+        """Return the device in a call's arguments, if any."""
         if name == "cpu":
             return CPU
         named = kwargs.get("device", args[1] if name == "to" and len(args) > 1 else None)
@@ -87,18 +87,18 @@ def _tensors(value: Any) -> Iterator[Tensor]:
 
 
 def _here(value: Any) -> Any:
-    """Replace a GPU's name, which torch would refuse."""
+    """Replace the GPU's name, which torch would refuse."""
     return CPU if isinstance(value, str | torch.device) and str(value).startswith("cuda") else value
 
 
 @contextmanager
 def pretended_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let there be a GPU, for this thread and for those that run the network."""
+    """Simulate a GPU for this thread and for threads that run the network."""
     gpu, begin = PretendedGpu(), TorchRuntime.begin_thread
 
     def begin_thread(runtime: TorchRuntime) -> None:
         begin(runtime)
-        gpu.__enter__()  # as long as the thread lives
+        gpu.__enter__()  # until the thread ends
 
     monkeypatch.setattr(TorchRuntime, "begin_thread", begin_thread)
     monkeypatch.setattr("model.device._has_cuda", lambda: True)

@@ -1,4 +1,4 @@
-"""Programs of typer, run in this process."""
+"""A runner for typer programs in this process."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ __all__ = ["run"]
 
 
 def run(program: Typer | Callable[..., None], *words: object, status: int = 0) -> Result:
-    """Run a program, or the one command that it is; it must end with this status."""
+    """Run a program or a single command, and check its exit status."""
     app = program if isinstance(program, Typer) else Typer()
     if app is not program:
         app.command()(program)

@@ -1,4 +1,4 @@
-"""Plain English: a docstring begins with the thing itself, in American spelling."""
+"""Plain English in docstrings: the first words name the thing, and spelling is American."""
 
 import ast
 import re
@@ -16,7 +16,7 @@ def files() -> list[Path]:
 
 
 def docstrings(file: Path) -> list[str]:
-    """Return the docstrings of modules, classes and functions, and those below constants and fields."""
+    """Return the docstrings of modules, classes, functions, constants and fields."""
     bodies = [node.body for node in ast.walk(ast.parse(file.read_text("utf-8"))) if isinstance(node, DOCUMENTED)]
     return [each.value.value for body in bodies for each in body if isinstance(each, ast.Expr) and is_text(each.value)]
 

@@ -17,7 +17,7 @@ from model.pixels.color import lightness_to_gray, photo_to_lightness
 from tests.service.files import encoded, opened
 
 URL = "/v1/colorizations"
-ANSWER_SECONDS = 120  # on a busy machine
+ANSWER_SECONDS = 120  # long enough for a busy machine
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_colorings_are_those_of_seed_and_index_different_colourful_and_as_light(
     for image in eight:
         back = 255 * lightness_to_gray(photo_to_lightness(image))
         assert np.abs(back - grey).max() <= 1
-        assert np.ptp(image.astype(int), axis=2).mean() > 5  # gray has 0
+        assert np.ptp(image.astype(int), axis=2).mean() > 5  # 0 for gray
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the server's memory from /proc")

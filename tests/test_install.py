@@ -1,4 +1,4 @@
-"""The installer: pip's configuration reaches uv, and torch comes from the source that fits the machine."""
+"""The installer: it passes pip's configuration to uv, and takes torch from the right source for the machine."""
 
 import shutil
 import subprocess
@@ -49,7 +49,7 @@ def test_torch_comes_with_a_gpu_whatever_else_is_asked_for(monkeypatch: pytest.M
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[str]]:
-    """A machine whose uv answers as a line of shell says; returns what it was asked."""
+    """A machine whose uv runs a line of shell; returns the calls of uv."""
     monkeypatch.delenv("UV_TORCH_BACKEND", raising=False)
     monkeypatch.setenv("UV_FIND_LINKS", "/wheels")
     monkeypatch.setattr(install, "UV", tmp_path / "uv")
@@ -81,7 +81,7 @@ def test_pytorchs_index_is_asked_for_what_the_machine_runs(
     assert "--dry-run" not in asked[-1]
     assert "torch comes from PyTorch's own index" in capsys.readouterr().out
     assert gpu or chosen or any("/wheels" in each for each in asked)
-    assert not (gpu or chosen) or sum("--no-index" in each for each in asked) == 1  # the look at what is there
+    assert not (gpu or chosen) or sum("--no-index" in each for each in asked) == 1  # the check of installed packages
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_pytorchs_index_is_asked_for_what_the_machine_runs(
     [
         "exit 2",
         'case "$*" in *--torch-backend*) exec sleep 60;; *) exit 1;; esac',
-        'case "$*" in *--dry-run*) exit 0;; *) exit 1;; esac',  # it fails after it has answered
+        'case "$*" in *--dry-run*) exit 0;; *) exit 1;; esac',  # fails after a successful dry run
     ],
 )
 def test_where_pytorchs_index_fails_or_hangs_the_plain_one_follows_within_seconds(machine, capsys, answer) -> None:
@@ -129,7 +129,7 @@ def test_make_names_an_old_python_and_leaves_it_for_another(tmp_path: Path) -> N
         shutil.copy(ROOT / name, tmp_path)
 
     def make(status: int) -> subprocess.CompletedProcess[str]:
-        """Run make with a Python that makes environments whose Python ends so."""
+        """Run make with a Python that makes environments whose Python exits with this status."""
         python = tmp_path / f"python-{status}"
         script = (
             f"mkdir -p .venv/bin; for name in pip python; do printf '#!/bin/sh\\nexit {status}\\n' > .venv/bin/$name"

@@ -1,4 +1,4 @@
-"""The programs that tests start end by SIGINT, even where the tests themselves ignore it."""
+"""SIGINT ends programs that tests start, even if the tests ignore it."""
 
 import signal
 import subprocess
@@ -23,6 +23,6 @@ def test_a_program_ends_by_sigint() -> None:
 
 def test_a_program_ends_by_sigint_where_the_tests_ignore_it() -> None:
     one = f"{__file__}::{test_a_program_ends_by_sigint.__name__}"
-    ignoring = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh"]  # as `nohup make test &` does
+    ignoring = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh"]  # like `nohup make test &`
     command = [*ignoring, sys.executable, "-m", "pytest", "-p", "no:cacheprovider", one]
     subprocess.run(command, cwd=Path(__file__).parents[1], check=True, stdout=subprocess.DEVNULL)  # noqa: S603

@@ -1,4 +1,4 @@
-"""The release: one version, the newest that CHANGELOG.md tells of."""
+"""The release has one version, the newest in CHANGELOG.md."""
 
 import re
 import tomllib

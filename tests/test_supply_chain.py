@@ -1,4 +1,4 @@
-"""Supply chain: dependencies are pinned, and code that is excused from rules of safety says why."""
+"""Supply chain: dependencies are pinned, and exceptions from security rules have a reason."""
 
 import re
 import tomllib
@@ -20,13 +20,13 @@ WANTED = {
 
 
 def entries(lock: str) -> list[str]:
-    """Return a lock's entries: a pinned requirement and its hashes each."""
+    """Return the entries of a lock file, each a pinned requirement with its hashes."""
     lines = (line for line in (ROOT / "docker" / lock).read_text().splitlines() if not line.lstrip().startswith("#"))
     return re.split(r"\n(?=\S)", "\n".join(lines).strip())
 
 
 def pins(lock: str, environment: dict[str, str] | None = None) -> list[tuple[str, str]]:
-    """Return the name and version of each pin, or of those that count in an environment."""
+    """Return name and version of each pin, or only of pins that apply to an environment."""
     every = [Requirement(entry.partition("\\")[0]) for entry in entries(lock)]
     counted = [pin for pin in every if not environment or pin.marker is None or pin.marker.evaluate(environment)]
     return [(canonicalize_name(pin.name), next(iter(pin.specifier)).version) for pin in counted]

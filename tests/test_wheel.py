@@ -1,4 +1,4 @@
-"""The wheel: installed into a bare environment, away from the checkout, it colorizes with its own weights."""
+"""The wheel, installed into a bare environment away from the checkout, colorizes with its own weights."""
 
 import os
 import shutil
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def run(*command: object, cwd: Path) -> str:
-    """Run a command that knows nothing of the checkout."""
+    """Run a command without access to the checkout."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "TINTFLOW_"))}
     done = subprocess.run(  # noqa: S603 - our own commands
         [str(part) for part in command], cwd=cwd, env=environment, capture_output=True, text=True, timeout=SECONDS
@@ -45,11 +45,11 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def bare(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A new environment with the wheel alone; what it depends on is borrowed from this one."""
+    """A new environment with only the wheel; dependencies come from the current environment."""
     environment = tmp_path_factory.mktemp("bare") / "venv"
     run(sys.executable, "-m", "venv", environment, cwd=wheel.parent)
     (packages,) = environment.glob("lib/python*/site-packages")
-    # .pth files there, an editable tintflow among them, are not followed
+    # its .pth files, such as that of an editable tintflow, are not followed
     (packages / "borrowed.pth").write_text(sysconfig.get_path("purelib"))
     run(environment / "bin/python", "-m", "pip", "install", "--no-deps", "--no-index", wheel, cwd=wheel.parent)
     return environment

@@ -28,7 +28,7 @@ Picture = NDArray[np.uint8]
 def begin(folder: Path) -> None:
     """Make a folder for sheets and their key. Raises InputError if it has a key: viewers may be rating its sheets."""
     if (folder / KEY_FILE).exists():
-        raise InputError("out", "a folder without a key, since viewers may be rating its sheets", str(folder))
+        raise InputError("out", "a new folder, since viewers may be rating the sheets of this one", str(folder))
     folder.mkdir(parents=True, exist_ok=True)
 
 

@@ -1,4 +1,4 @@
-"""A photo, and what colors it."""
+"""A photo, and a function that colors it."""
 
 from collections.abc import Callable
 from functools import partial
@@ -17,5 +17,5 @@ def photo() -> NDArray[np.uint8]:
 
 @pytest.fixture
 def color(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> Callable[..., Colorings]:
-    """A function that colors the photo: options in, and a reference where they ask for one."""
+    """A function that colors the photo with options, and with a reference where they need one."""
     return partial(colorize, colorizer, photo)

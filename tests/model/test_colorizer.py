@@ -1,4 +1,4 @@
-"""The sampler by its laws, through the door that the service uses."""
+"""Laws of the sampler, through the service's interface to the model."""
 
 import copy
 from dataclasses import replace
@@ -21,17 +21,17 @@ from model.protocol import Colorizer, Drawn, DrawTask
 
 @pytest.fixture
 def grainy(tiny_checkpoint: Checkpoint, graphs: Path) -> CinnColorizer:
-    """A network whose finer levels hardly cool with the temperature."""
+    """A network whose finer levels hardly depend on the temperature."""
     return CinnColorizer(replace(tiny_checkpoint, temperature_exponents=(1.0, 3.0, 0.1, 0.1)), "cpu", graphs)
 
 
 def encoded(colorizer: CinnColorizer, photo: NDArray[np.uint8], drawn: Drawn) -> LogProb:
-    """Return the latents and likelihoods that the network itself gives what was drawn."""
+    """Encode drawn colors by the network itself; return latents and likelihoods."""
     return colorizer.cinn.log_prob(torch.from_numpy(drawn.chroma), condition_of(colorizer, photo))
 
 
 def deviations(colorizer: CinnColorizer, photo: NDArray[np.uint8], drawn: Drawn) -> list[float]:
-    """Return those of what was drawn, by level."""
+    """Return the standard deviations of drawn latents, by level."""
     return [float(z.square().mean().sqrt()) for z in encoded(colorizer, photo, drawn).latents]
 
 
@@ -63,7 +63,7 @@ def test_variance_grows_with_temperature_from_zero(color) -> None:
 def test_bits_per_dim_is_the_likelihood_of_the_chroma(
     colorizer: CinnColorizer, photo: NDArray[np.uint8], temperature: float, hints: tuple[Hint, ...]
 ) -> None:
-    """At every temperature: that of the model itself, for the colors as they were mended at hints."""
+    """At every temperature, it is the likelihood by the model itself, of the colors after correction at hints."""
     options = SampleOptions(3, 3, temperature, hints=hints)
     (drawn,) = colorizer.draw_all([DrawTask(colorizer.shrink(photo), options)])
     log_prob, latents = encoded(colorizer, photo, drawn)
@@ -114,9 +114,9 @@ def test_a_large_photo_has_calmer_grain(grainy: CinnColorizer, temperature: floa
 
 
 def test_grain_leaves_the_coarsest_level_its_share_of_a_norm(grainy: CinnColorizer, photo: NDArray[np.uint8]) -> None:
-    """Finer levels that hardly cool with the temperature do with the norm: 8² is not colder than they are."""
+    """Finer levels that hardly cool with the temperature cool with the norm, so 8² is not colder than they are."""
     (drawn,) = grainy.draw_all([DrawTask(grainy.shrink(photo), SampleOptions(4, 0, latent_norm=0.5))])
     norms = deviations(grainy, photo, drawn)
     assert norms[0] > 0.4
-    np.testing.assert_allclose(norms[2:], norms[0], rtol=0.1)  # three times as far as chance takes 512 numbers of 8²
+    np.testing.assert_allclose(norms[2:], norms[0], rtol=0.1)  # three times the chance deviation of 512 numbers
     assert drawn.temperature == pytest.approx(norms[0], rel=0.1)  # as the answer's `temperature` promises

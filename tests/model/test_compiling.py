@@ -1,4 +1,4 @@
-"""Compiled functions are kept where they can be, and serve where they cannot."""
+"""Compiled functions are cached where possible, and work where not."""
 
 import errno
 import os
@@ -22,13 +22,13 @@ def added(x):
 
 @pytest.fixture
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], float]:
-    """A function that compiles x + n, or takes what is kept of it, and returns what it makes of 1."""
+    """A function that compiles x + n, or takes it from the cache, and returns its result for x = 1."""
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "cache"))
 
     def added(n: int) -> float:
         path = tmp_path / "kept.py"
         path.write_text(MODULE.format(n))
-        os.utime(path, (n, n))  # numba looks at the date
+        os.utime(path, (n, n))  # numba checks the date
         module: dict[str, Any] = {"__name__": "kept"}
         exec(compile(path.read_text(), path, "exec"), module)  # noqa: S102 - our own words
         return module["added"](1.0)
@@ -38,7 +38,7 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], flo
 
 @pytest.mark.parametrize("step", ["save", "_save_data", "_save_index"])
 def test_a_full_disk_keeps_nobody_from_compiling(kept, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
-    """Nor does what was kept of an earlier version pass for the new one."""
+    """A cached function of an earlier version is not taken for the new one."""
     assert kept(1) == 2
     with monkeypatch.context() as full:
         full.setattr(caching.IndexDataCacheFile, step, Mock(side_effect=OSError(errno.ENOSPC, "No space left")))

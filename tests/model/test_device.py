@@ -18,7 +18,7 @@ def test_memory_of_the_cpu_grows_with_what_is_held() -> None:
     before = device_memory("cpu")
     held = np.ones(25_000_000, np.float32)  # 100 MB, written to, so that it is resident
     after = device_memory("cpu")
-    assert after.used_bytes - before.used_bytes > held.nbytes / 2  # meanwhile, others may give some back
+    assert after.used_bytes - before.used_bytes > held.nbytes / 2  # other memory may be freed meanwhile
     assert 0 < after.used_bytes < after.total_bytes == before.total_bytes
 
 
@@ -58,6 +58,6 @@ def test_threads_are_those_asked_for_or_the_cores(
         (tmp_path / f"cpu{processor}/topology").mkdir(parents=True)
         (tmp_path / f"cpu{processor}/topology/thread_siblings_list").write_text(siblings)
     monkeypatch.setattr(device, "SIBLINGS", tmp_path)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 9})  # of one, nothing is known
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 9})  # processor 9 has no entry
     monkeypatch.setenv("OMP_NUM_THREADS", variable)
     assert device._threads() == threads

@@ -1,4 +1,4 @@
-"""Coloring on a GPU, as far as that can be told without one."""
+"""Coloring on a GPU, as far as this can be tested without one."""
 
 import copy
 
@@ -37,7 +37,7 @@ def test_a_gpu_colors_as_a_cpu_does(
     with pretended_gpu(monkeypatch):
         on_gpu = _results(CinnColorizer(copy.deepcopy(tiny_checkpoint), "cuda"), small)
     for one, other in zip(on_gpu, colored, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-2)  # a*b* go to 100
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-2)  # a*b* reach 100
     assert not torch.backends.cudnn.allow_tf32  # for likelihoods
 
 

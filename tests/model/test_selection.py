@@ -1,4 +1,4 @@
-"""Selection by its laws."""
+"""Laws of selection."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ def flat(*colors: float) -> np.ndarray:  # type: ignore[type-arg]
 
 
 def test_diverse_takes_the_farthest_each_time() -> None:
-    # From 0 the farthest is 10; then 4 lies at least 4 from both, 5 is 5 away, and 9 only 1.
+    # The farthest from 0 is 10. Then 5 is at least 5 away from both, 4 only 4, and 9 only 1.
     assert select_diverse(flat(0, 9, 4, 10, 5), 2) == [0, 3]
     assert select_diverse(flat(0, 9, 4, 10, 5), 3) == [0, 3, 4]
 

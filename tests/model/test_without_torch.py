@@ -1,4 +1,4 @@
-"""Servers on a CPU need no torch, whether their graphs are compiled already or not, and no pickles."""
+"""Servers on a CPU need neither torch nor pickles, with or without compiled graphs."""
 
 import os
 import subprocess
@@ -51,7 +51,7 @@ VARYING = ("id", "created", "timings")
 
 
 def answers(weights: Path, cache: Path, environment: dict[str, str]) -> list[dict[str, Any]]:
-    """Return what a server answers to requests of every kind, without what varies."""
+    """Return a server's answers to requests of every kind, without the parts that vary."""
     settings = {"TINTFLOW_WEIGHTS": str(weights), "TINTFLOW_CACHE": str(cache), "TINTFLOW_DEVICE": "cpu"}
     photo, found = made_up_photo(96, 64, color=True), []
     with running(settings | environment) as service, httpx.Client(base_url=service.url, timeout=120) as client:
@@ -61,19 +61,19 @@ def answers(weights: Path, cache: Path, environment: dict[str, str]) -> list[dic
             found.append({key: value for key, value in answer.json().items() if key not in VARYING})
         for path in ("/v1/models", "/metrics", "/livez", "/readyz", "/v2/models/colorization", "/"):
             assert client.get(path).status_code == 200, path
-        if psutil.LINUX:  # only the processes that decode photos need it
+        if psutil.LINUX:  # only decoder processes need it
             assert not any("heif" in each.path for each in service.process.memory_maps())
     return found
 
 
 def in_every_process(code: str, folder: Path) -> dict[str, str]:
-    """Return an environment in which every Python runs this first, those of decoders too."""
+    """Return an environment in which every Python, including those of decoders, runs this code first."""
     (folder / "sitecustomize.py").write_text(code)
     return {"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
 
 
 def test_a_server_answers_the_same_without_torch_and_pickles(tiny_file: Path, tmp_path: Path) -> None:
-    """From graphs that are compiled already, and from an empty cache."""
+    """Both with compiled graphs and with an empty cache."""
     expected = answers(tiny_file, tmp_path / "full", {})
     alone = in_every_process(f"{NO_PICKLE}\nsys.modules['torch'] = None", tmp_path)
     for cache in ("full", "empty"):

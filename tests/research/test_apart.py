@@ -1,4 +1,4 @@
-"""Research stays beside the product."""
+"""Separation of research from the product."""
 
 import tomllib
 from fnmatch import fnmatch

@@ -1,4 +1,4 @@
-"""The fake colorizer's service, and photos to send."""
+"""A service with the fake colorizer, and photos to send."""
 
 import asyncio
 import logging
@@ -32,7 +32,7 @@ def quiet_logs() -> Iterator[None]:
 
 @pytest.fixture
 def own_logging() -> Iterator[None]:
-    """Put the process's logging back as it was."""
+    """Restore the process's logging."""
     root, configured = logging.getLogger(), structlog.get_config()
     handlers, level = root.handlers[:], root.level
     root.handlers.clear()
@@ -45,7 +45,7 @@ def own_logging() -> Iterator[None]:
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., Service]]:
-    """A function that starts a service of its own for one test: settings in; ready, unless `load` is given."""
+    """A function that starts a service with settings for one test; it is ready, unless `load` is given."""
     with ExitStack() as stack:
 
         def start_one(load: Callable[[Settings], Any] | None = None, **settings: object) -> Service:
@@ -56,7 +56,7 @@ def start() -> Iterator[Callable[..., Service]]:
 
 @pytest.fixture
 def loading(start: Callable[..., Service]) -> Iterator[tuple[Service, threading.Event]]:
-    """A service that has its model once an event is set."""
+    """A service that gets its model when an event is set."""
     loaded = threading.Event()
     service: Service = start(lambda _: loaded.wait() and service.colorizer)
     yield service, loaded
@@ -71,7 +71,7 @@ def shared_service() -> Iterator[Service]:
 
 @pytest.fixture
 def service(shared_service: Service) -> Service:
-    """A ready service with default settings, whose colorizer draws and has not been called in this test."""
+    """A ready service with default settings; its colorizer has no calls yet."""
     shared_service.colorizer.forget()
     shared_service.colorizer.error = None
     shared_service.colorizer.gate.set()
@@ -86,13 +86,13 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The seconds that the client waited, without waiting."""
+    """The client's waits in seconds, which are recorded and skipped."""
     waited: list[float] = []
 
     async def later(seconds: float) -> None:
         waited.append(seconds)
 
-    # the module's own names alone: the server of other tests sleeps too
+    # only this module's names, since other tests' server also sleeps
     monkeypatch.setattr("service.client.client.time", SimpleNamespace(sleep=waited.append))
     monkeypatch.setattr("service.client.client.asyncio", SimpleNamespace(sleep=later, to_thread=asyncio.to_thread))
     return waited
@@ -100,7 +100,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.fixture(scope="module")
 def decoders() -> Iterator[Decoders]:
-    made = Decoders(20)  # no file has a reason to take so long; on a busy machine a second is not enough
+    made = Decoders(20)  # more than any file needs; a second is too short on a busy machine
     made.start()
     yield made
     made.close()
@@ -108,7 +108,7 @@ def decoders() -> Iterator[Decoders]:
 
 @pytest.fixture
 def grey_photo() -> Image.Image:
-    """A gray photo, 40 wide and 24 high, that no turn or flip leaves as it is."""
+    """A gray photo, 40 wide and 24 high, that every rotation and flip changes."""
     y, x = np.mgrid[0:24, 0:40]
     return Image.fromarray((4 * x + 3 * y).astype(np.uint8))
 
@@ -120,7 +120,7 @@ def grey_png(grey_photo: Image.Image) -> bytes:
 
 @pytest.fixture
 def noise(monkeypatch: pytest.MonkeyPatch, grey_png: bytes) -> bytes:
-    """A photo whose colorings are files of megabytes: more than sockets hold."""
+    """A photo whose colorings are files of megabytes, more than socket buffers hold."""
     monkeypatch.setattr("service.pipeline.encode", lambda *_, **__: bytes(range(256)) * 12_000)
     return grey_png
 
@@ -141,7 +141,7 @@ worker.main(int(sys.argv[1]), int(sys.argv[2]))
 
 @pytest.fixture
 def slow_files(monkeypatch) -> None:
-    """Let the file `slow` take for ever to decode."""
+    """Make the file `slow` take forever to decode."""
     popen = subprocess.Popen
     monkeypatch.setattr(
         "service.codecs.sandbox.subprocess.Popen",

@@ -1,4 +1,4 @@
-"""A fake colorizer, and the service around it on a real socket."""
+"""A fake colorizer, and a service with it on a real socket."""
 
 import threading
 from base64 import b64encode
@@ -35,20 +35,20 @@ from tests.service.waiting import eventually
 
 __all__ = ["FakeColorizer", "Service", "ready", "running", "tint"]
 
-PATIENCE_SECONDS = 60  # on a busy machine; a decoder is given up after 20
-ANY_BATCH_SECONDS = 3600.0  # a closed gate makes no batch smaller
-NO_CANARY_SECONDS = 3600.0  # it would meet the errors that a test lets the fake raise, now and then
+PATIENCE_SECONDS = 60  # long enough for a busy machine; the limit of a decoder is 20
+ANY_BATCH_SECONDS = 3600.0  # so that a closed gate does not shrink batches
+NO_CANARY_SECONDS = 3600.0  # otherwise a check could meet errors that a test lets the fake raise
 
 
 def tint(seed: int, index: int, temperature: float) -> np.ndarray:
-    """Return what the fake adds to gray, as red, green and blue: never about the same of each, which would be gray."""
+    """Return red, green and blue that the fake adds to gray: never nearly equal, which would be gray."""
     drawn = np.random.default_rng((seed, index)).normal(0, 30, 3)
     gray = drawn.mean()
     return temperature * (gray + (drawn - gray) * max(1, 30 / np.ptp(drawn)))
 
 
 class FakeColorizer:
-    """Tints the photo by colors drawn from (seed, sample index), the more the higher the temperature."""
+    """A colorizer that tints the photo by colors from (seed, sample index), more strongly at higher temperatures."""
 
     info = ModelInfo("fake-1", "cpu", 10, 8192, 0.75, "0" * 64)
     memory = DeviceMemory(1000, 5000)
@@ -66,9 +66,9 @@ class FakeColorizer:
         self.gate.set()
 
     def close_gate(self) -> None:
-        """Let nothing more be drawn until the gate is opened; `entered` then tells of what is about to be."""
+        """Hold all draws until the gate is opened; `entered` reports the next one."""
         while self.entered.acquire(blocking=False):
-            pass  # what was before, the warm-up for one
+            pass  # earlier entries, such as the warm-up
         self.gate.clear()
 
     def forget(self) -> None:
@@ -82,7 +82,7 @@ class FakeColorizer:
         self.prepared.set()
 
     def shrink(self, photo: Photo, with_chroma: bool = False) -> SmallPhoto:
-        return SmallPhoto(photo, photo, photo if with_chroma else None)  # it sees the whole photo
+        return SmallPhoto(photo, photo, photo if with_chroma else None)  # the fake sees the full-size photo
 
     def draw_all(self, tasks: Sequence[DrawTask]) -> list[Drawn]:
         for task in tasks:
@@ -148,36 +148,36 @@ class Service:
         self.colorizer = colorizer
 
     def post(self, image: bytes, headers: dict[str, str] | None = None, **fields: object) -> httpx.Response:
-        """Send a photo and fields as a form, to be colorized."""
+        """Request colorings of a photo, with fields, as a form."""
         return self.post_to("/v1/colorizations", image, headers, **fields)
 
     def post_to(
         self, path: str, image: bytes, headers: dict[str, str] | None = None, /, **fields: object
     ) -> httpx.Response:
-        """Send a photo and fields as a form; bytes are further files. The content counts, not the name or the type."""
+        """Send a photo and fields as a form; values of bytes are sent as files, without a telling name or type."""
         files = {name: ("other.jpg", value) for name, value in fields.items() if isinstance(value, bytes)}
         data = {name: str(value) for name, value in fields.items() if name not in files}
         files = {"image": ("photo.txt", image, "text/plain")} | files
         return self.client.post(path, files=files, data=data, headers=headers)
 
     def post_json_to(self, path: str, image: bytes, /, **fields: object) -> httpx.Response:
-        """Send a photo and fields as JSON; bytes are further files."""
+        """Send a photo and fields as JSON; values of bytes are sent as files."""
         given = {"image": image} | fields
         encoded = {name: b64encode(value).decode() for name, value in given.items() if isinstance(value, bytes)}
         return self.client.post(path, json=given | encoded)
 
     @property
     def address(self) -> tuple[str, int]:
-        """Host and port."""
+        """Return host and port."""
         return self.client.base_url.host, self.client.base_url.port
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Settings by name, for monkeypatch.setitem: those that each request reads, not those that the start reads."""
+        """Return settings by name, for monkeypatch.setitem; only settings that each request reads take effect."""
         return vars(self.app.state.engine._settings)
 
     def hurry(self, photo: bytes, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Give requests this much time; before, let start all that takes a busy machine long to start."""
+        """Set the deadline of requests, after starting everything that is slow to start."""
         assert self.post(photo, n=1).status_code == 200
         monkeypatch.setitem(self.settings, "deadline_seconds", seconds)
 
@@ -185,25 +185,25 @@ class Service:
         eventually(lambda: self.client.get("/readyz").status_code == 200)
 
     def wait_until_idle(self) -> None:
-        """Wait until every request has ended; its client has the answer a moment before, and the log its line."""
+        """Wait until every request has ended, which is just after its answer and its log line."""
         eventually(lambda: not self.server.server_state.tasks)
 
     @contextmanager
     def log(self) -> Iterator[list[dict[str, Any]]]:
-        """The lines that are logged in this context, of the requests that are made in it and of none before."""
+        """Yield the log lines of requests made in this context."""
         self.wait_until_idle()
         with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
             yield lines
             self.wait_until_idle()
 
     def metric(self, name: str) -> float:
-        """Return one value of /metrics; `accepted_requests` is short for `tintflow_accepted_requests`."""
+        """Return a value of /metrics; `accepted_requests` stands for `tintflow_accepted_requests`."""
         lines = self.client.get("/metrics").text.splitlines()
         return next(float(line.split()[1]) for line in lines if line.startswith(f"tintflow_{name} "))
 
     @contextmanager
     def extra_memory(self) -> Iterator[Callable[[], float]]:
-        """A function that tells how many bytes the service and its decoders have taken at most in this context."""
+        """Yield a function that returns the peak of additional memory of the service and its decoders, in bytes."""
 
         def processes() -> list[str]:
             return ["self", *(str(each._process.pid) for each in list(self.app.state.engine._decoders._all))]
@@ -216,7 +216,7 @@ class Service:
         for pid in processes():
             clear = Path(f"/proc/{pid}/clear_refs")
             if clear.exists():
-                clear.write_text("5")  # the peak begins anew
+                clear.write_text("5")  # resets the peak
         yield lambda: sum(memory(pid, "VmHWM") for pid in processes()) - before
 
     def occupy(self, pool: Executor, image: bytes, **fields: object) -> Future[httpx.Response]:
@@ -251,10 +251,10 @@ def running(load: Callable[[Settings], Any], colorizer: FakeColorizer, **setting
 
 @contextmanager
 def ready(**settings: object) -> Iterator[Service]:
-    """A service with the fake colorizer that is ready."""
+    """Run a service with the fake colorizer; yield it when it is ready."""
     colorizer = FakeColorizer()
     with running(lambda _: colorizer, colorizer, **settings) as service:
-        # /readyz is asked only then: before, it refuses, and that would be counted
+        # /readyz is requested only then, since a refusal would be counted
         eventually(lambda: service.app.state.engine.state is not State.LOADING)
         service.wait_until_ready()
         yield service

@@ -1,4 +1,4 @@
-"""Image files in memory: as Pillow writes them, and byte by byte for what no library would write."""
+"""Image files in memory, written by Pillow, or byte by byte where no library would write them."""
 
 import struct
 import zlib
@@ -33,35 +33,35 @@ SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
 def encoded(image: Image.Image, file_format: str = "PNG", **options: object) -> bytes:
-    """Write an image as a file's bytes."""
+    """Encode an image; return the file's bytes."""
     buffer = BytesIO()
     image.save(buffer, file_format, **options)
     return buffer.getvalue()
 
 
 def opened(data: bytes) -> Image.Image:
-    """Open a file's bytes as an image."""
+    """Open an image from a file's bytes."""
     return Image.open(BytesIO(data))
 
 
 def random_image(*shape: int) -> Image.Image:
-    """An image of random levels, of this height, width and number of channels."""
+    """Return an image of random levels with this height, width and number of channels."""
     return Image.fromarray(np.random.default_rng(0).integers(0, 256, shape, np.uint8))
 
 
 def chunk(kind: bytes, content: bytes) -> bytes:
-    """A PNG's chunk."""
+    """Return a chunk of a PNG."""
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 
 def png(width: int, height: int, *chunks: bytes, bits: int = 8, color: int = 0) -> bytes:
-    """A PNG of this size, gray by default, that holds no more than these chunks."""
+    """Return a PNG of this size, gray by default, with only these chunks."""
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, color, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + header + b"".join(chunks) + chunk(b"IEND", b"")
 
 
 def tiff(entries: dict[int, tuple[int, int, int]], after: bytes = b"", following: int = 0) -> bytes:
-    """A TIFF whose directory has entries tag: (type, count, value), before other bytes."""
+    """Return a TIFF with a directory of entries tag: (type, count, value), followed by other bytes."""
     directory = struct.pack("<H", len(entries)) + b"".join(
         struct.pack("<HHII", tag, *entry) for tag, entry in sorted(entries.items())
     )
@@ -69,7 +69,7 @@ def tiff(entries: dict[int, tuple[int, int, int]], after: bytes = b"", following
 
 
 def icc_profile(space: str, gamma: float, name: str = "test") -> bytes:
-    """A minimal ICC profile, `GRAY` or `RGB `, of sRGB's primaries."""
+    """Return a minimal ICC profile, `GRAY` or `RGB `, with sRGB's primaries."""
 
     def fixed(*values: float) -> bytes:
         return b"".join(struct.pack(">i", round(value * 65_536)) for value in values)
@@ -101,5 +101,5 @@ def icc_profile(space: str, gamma: float, name: str = "test") -> bytes:
 
 
 def swapped_srgb() -> bytes:
-    """An ICC profile with the name and the grays of sRGB, in which red and green are exchanged."""
+    """Return an ICC profile with the name and the grays of sRGB, but with red and green exchanged."""
     return SRGB.replace(b"rXYZ", b"----").replace(b"gXYZ", b"rXYZ").replace(b"----", b"gXYZ")

@@ -1,4 +1,4 @@
-"""Problems in answers: what every one of them must say."""
+"""Checks of problems in answers."""
 
 import httpx
 
@@ -6,7 +6,7 @@ __all__ = ["assert_problem"]
 
 
 def assert_problem(answer: httpx.Response, status: int, code: str, *words: str) -> None:
-    """Fail unless an answer is this problem with these words, and says when to come again where that may help."""
+    """Check that an answer is this problem with these words, with Retry-After where a retry may help."""
     assert answer.headers["content-type"] == "application/problem+json"
     body = answer.json()
     assert (answer.status_code, body["status"], body["code"]) == (status, status, code)
@@ -15,5 +15,5 @@ def assert_problem(answer: httpx.Response, status: int, code: str, *words: str) 
     for word in words:
         assert word in body["detail"]
     assert answer.headers["x-request-id"]
-    if status in (429, 503) and code != "out_of_memory":  # which no waiting mends
+    if status in (429, 503) and code != "out_of_memory":  # waiting does not help there
         assert int(answer.headers["retry-after"]) >= 1

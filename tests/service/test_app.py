@@ -1,4 +1,4 @@
-"""The routes beside colorizations, request numbers, logs and the documentation."""
+"""Routes other than colorizations, request numbers, logs and documentation."""
 
 import base64
 import json
@@ -58,7 +58,7 @@ def test_log_names_the_request(service, grey_png) -> None:
 def test_a_path_cannot_write_to_the_terminal(service, capsys, log_format: str) -> None:
     logs.configure(log_format)
     service.client.get("/a%1b[2J%0aerror%c2%9b2J")
-    service.wait_until_idle()  # it logs after its answer
+    service.wait_until_idle()  # the log line comes after the answer
     written = capsys.readouterr().err
     assert "/a%1B%5B2J%0Aerror%C2%9B2J" in written
     assert not {"\x1b", "\x9b"} & set(written)
@@ -99,7 +99,7 @@ def test_examples_of_openapi_work(service, name: str) -> None:
     files = {field: pixel for field in form if form[field].get("format") == "binary"}
     data = {field: str(form[field]["examples"][0]) for field in form if field not in files}
     if name == "interpolations":
-        del data["to_index"], data["to_seed"]  # the reference is the end
+        del data["to_index"], data["to_seed"]  # leaves the reference as the end
     assert service.client.post(f"/v1/{name}", files=files, data=data).status_code == 200
 
 
@@ -158,7 +158,7 @@ def test_the_openapi_document_is_written_once_and_not_in_the_event_loop(start, p
 
     def openapi() -> dict[str, object]:
         threads.append(threading.current_thread().name)
-        time.sleep(0.2)  # as it takes: all others ask meanwhile
+        time.sleep(0.2)  # so that all others request it meanwhile
         return document
 
     monkeypatch.setattr(service.app, "openapi", openapi)
@@ -201,7 +201,7 @@ def test_a_slash_too_many_is_another_path(service, grey_png) -> None:
 
 
 def test_the_page_names_all_its_modules_at_once(service) -> None:
-    """Each module and what it imports, so that a browser need not ask for one after another."""
+    """It names every module and its imports, so that a browser can request all at once."""
     named = re.findall(r"<([^>]+)>; rel=modulepreload", service.client.get("/").headers["link"])
     imported = {
         f"page/{name}" for module in named for name in re.findall(r'from "\./([^"]+)"', service.client.get(module).text)

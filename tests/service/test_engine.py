@@ -1,4 +1,4 @@
-"""Loading, waiting, giving up and stopping."""
+"""The engine: loading, waiting, deadlines and stopping."""
 
 import re
 import time
@@ -17,7 +17,7 @@ PATH = "/v1/colorizations"
 
 
 def statuses(service) -> dict[str, str]:
-    """Return how many requests for colorings ended with each status."""
+    """Return the number of requests for colorings by status."""
     count = r'^tintflow_requests_total{.*path="/v1/colorizations",status="(\d+)"} (\S+)'
     return dict(re.findall(count, service.client.get("/metrics").text, re.MULTILINE))
 

@@ -1,4 +1,4 @@
-"""Faults in the model or around it: their clients get errors, others are not disturbed."""
+"""Faults in the model or around it: only the affected clients get errors."""
 
 import os
 import signal
@@ -83,7 +83,7 @@ def test_readiness_tells_the_truth_and_a_model_that_stays_broken_asks_for_a_rest
 
 
 def test_a_model_that_hangs_is_not_ready(start) -> None:
-    service = start(canary_seconds=0.05, deadline_seconds=2)  # which the first decoder starts within, on a busy machine
+    service = start(canary_seconds=0.05, deadline_seconds=2)  # enough to start the first decoder on a busy machine
     service.colorizer.gate.clear()
     eventually(lambda: service.client.get("/readyz").json().get("code") == "unhealthy")
     service.colorizer.gate.set()
@@ -93,7 +93,7 @@ def test_a_model_that_hangs_is_not_ready(start) -> None:
 def test_a_large_lane_that_hangs_is_not_ready(start, pool, grey_png, monkeypatch) -> None:
     monkeypatch.setattr("service.scheduling.lanes.LARGE_PIXELS", CANARY_SIDE**2)
     service = start(canary_seconds=0.05)
-    service.hurry(grey_png, 1.5, monkeypatch)  # the canary, in the small lane, is in time
+    service.hurry(grey_png, 1.5, monkeypatch)  # the canary in the small lane is in time
     finish, gate = service.colorizer.finish, threading.Event()
 
     def hang(photo, drawn, look):
@@ -112,7 +112,7 @@ def test_a_large_lane_that_hangs_is_not_ready(start, pool, grey_png, monkeypatch
 
 
 def stopped_decoder(service, photo: bytes) -> _Decoder:
-    """Stop the service's one decoder, so that it is at work until it is killed."""
+    """Suspend the service's only decoder, so that it is at work until it is killed."""
     assert service.post(photo).status_code == 200
     (decoder,) = service.app.state.engine._decoders._all
     os.kill(decoder._process.pid, signal.SIGSTOP)
@@ -150,7 +150,7 @@ ENDLESS = {"decode_seconds": 86_400, "max_pixels": 64 * 64}
 
 @pytest.fixture
 def may_end(start, monkeypatch) -> Iterator[threading.Event]:
-    """An event, before which no decoder of slow files is gone; services stop after it."""
+    """An event until which decoders of slow files do not end; services stop after it."""
     event, end = threading.Event(), _Decoder.end
 
     def slowly_ended(decoder: _Decoder) -> int:
@@ -166,16 +166,16 @@ def may_end(start, monkeypatch) -> Iterator[threading.Event]:
 
 @pytest.mark.usefixtures("slow_files")
 def test_slow_files_hold_their_place_until_their_decoders_are_gone(start, pool, grey_png, monkeypatch, may_end) -> None:
-    """Else others would come after them, and files on their first try would wait for a thread."""
+    """Otherwise more would follow, and files on their first try would wait for a thread."""
     monkeypatch.setattr("service.pipeline.DEATH_SECONDS", 60)
     service = start(codec_threads=2, **ENDLESS)
     engine = service.app.state.engine
-    with unread_answer(service, b"slow", address="127.0.0.3", reference=b"slow"):  # the end of one cancels the other
+    with unread_answer(service, b"slow", address="127.0.0.3", reference=b"slow"):  # if one ends, the other is canceled
         eventually(lambda: any(not each.quick for each in engine._decoders._all))
     with unread_answer(service, b"slow", address="127.0.0.4"):
         eventually(lambda: len(engine._quick_first._slow_owners._until) == 2)
         assert pool.submit(service.post, grey_png).result(30).status_code == 200
-        assert service.metric("accepted_requests") == 2  # of the first, the decoder is not gone
+        assert service.metric("accepted_requests") == 2  # the decoder of the first still runs
     may_end.set()
     eventually(lambda: service.metric("accepted_requests") == 0)
 
@@ -191,7 +191,7 @@ def test_a_decoder_that_does_not_end_keeps_no_request(start, monkeypatch) -> Non
 
 @pytest.mark.usefixtures("slow_files")
 def test_a_decoded_photo_counts_while_its_reference_waits(start, grey_photo, grey_png) -> None:
-    """Else a photo that decodes at once and a reference that does not are room for thousands of photos."""
+    """Otherwise, photos that decode at once beside slow references would fill memory by the thousands."""
     pixels = grey_photo.width * grey_photo.height
     service = start(**ENDLESS, queue_pixels=3 * pixels - 1)
     with unread_answer(service, grey_png, reference=b"slow"):
@@ -218,7 +218,7 @@ def test_a_good_reference_beside_a_broken_photo_is_not_slow(start, grey_png) -> 
     answer = service.post_to("/v1/transfers", grey_png[:-30], reference=encoded(random_image(2000, 2000)), n=1)
     assert_problem(answer, 422, "undecodable_image")
     decoders = service.app.state.engine._decoders
-    eventually(lambda: len(decoders._idle) == len(decoders._all))  # the good file is over, or given up
+    eventually(lambda: len(decoders._idle) == len(decoders._all))  # the good file is finished or given up
     assert not service.app.state.engine._quick_first._slow_owners._until
 
 
@@ -231,7 +231,7 @@ def neighbor(service) -> Iterator[Service]:
 
 
 def test_one_address_holds_a_share_of_the_queue(start, pool, grey_png) -> None:
-    """Alone, it may hold all latents; others get in nevertheless, and then it holds its share."""
+    """Alone, it may hold all latents; others are still accepted, and then it is limited to its share."""
     service = start(queue_latents=8, queue_share=0.5, batch_latents=1)
     busy = service.occupy(pool, grey_png, n=4)
     again = pool.submit(service.post, grey_png, n=4)
@@ -253,7 +253,7 @@ def test_a_choice_among_many_gives_way_to_others(start, pool, grey_png, monkeypa
 
     def held(tasks):
         drawn = draw_all(tasks)
-        if any(task.options.offset + task.options.latents == 64 for task in tasks):  # the last candidate is among them
+        if any(task.options.offset + task.options.latents == 64 for task in tasks):  # includes the last candidate
             assert answered.wait(PATIENCE_SECONDS)
         return drawn
 
@@ -282,7 +282,7 @@ def test_clock_jumps(service, pool, grey_png, monkeypatch, jump: float) -> None:
 
 
 def test_large_requests_do_not_stand_in_the_way(start, pool, grey_png, monkeypatch) -> None:
-    """Small requests pass large ones, even when large ones hold every thread of theirs."""
+    """Small requests pass large ones, even if large ones hold all of their threads."""
     monkeypatch.setattr("service.scheduling.lanes.LARGE_PIXELS", 16 * 300 * 200 - 1)
     service = start(codec_threads=2)
     finish, gate, held = service.colorizer.finish, threading.Event(), threading.Event()
@@ -290,7 +290,7 @@ def test_large_requests_do_not_stand_in_the_way(start, pool, grey_png, monkeypat
     def slow(photo, drawn, look):
         if photo.shape == (200, 300):
             held.set()
-            assert gate.wait(PATIENCE_SECONDS)  # where the iterator is pulled: in a thread, as upsampling is
+            assert gate.wait(PATIENCE_SECONDS)  # in a thread, like upsampling
         yield from finish(photo, drawn, look)
 
     monkeypatch.setattr(service.colorizer, "finish", slow)
@@ -305,10 +305,10 @@ def test_large_requests_do_not_stand_in_the_way(start, pool, grey_png, monkeypat
 
 
 def test_a_large_request_is_refused_when_it_comes_or_not_at_all(start, pool, grey_png, monkeypatch) -> None:
-    """Not when its turn has come, after it waited for others that are not read; meanwhile it is in no queue."""
+    """It is not refused at its turn, after it waited for unread answers; while it waits, it is in no queue."""
     monkeypatch.setattr("service.scheduling.lanes.LARGE_PIXELS", 300 * 200)
     monkeypatch.setattr("service.pipeline.encode", lambda *_, **__: bytes(3_000_000))
-    large_photo = encoded(Image.new("L", (300, 200)))  # several colorings are a large request, of megabytes each
+    large_photo = encoded(Image.new("L", (300, 200)))  # several colorings, megabytes each, are a large request
     service = start(queue_latents=8, batch_latents=1)
     with ExitStack() as others:
         with ExitStack() as first:

@@ -1,4 +1,4 @@
-"""State of the service once it has loaded its model."""
+"""State of the service after loading its model."""
 
 import subprocess
 import sys

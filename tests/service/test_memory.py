@@ -1,4 +1,4 @@
-"""Memory that malloc keeps after it was freed goes back to the system."""
+"""Return of freed memory from malloc to the system."""
 
 import asyncio
 import subprocess
@@ -27,7 +27,7 @@ print(before - psutil.Process().memory_info().rss)
 
 @pytest.mark.skipif(not psutil.LINUX, reason="GNU's malloc alone keeps what is freed between what is held")
 def test_memory_between_blocks_that_are_held_goes_back() -> None:
-    # in a process of its own: in another, the blocks may fill holes that earlier tests left
+    # in a new process: in this one, the blocks may fill holes left by earlier tests
     ran = subprocess.run([sys.executable, "-c", HELD], capture_output=True, text=True, check=True)  # noqa: S603 - our own words
     assert int(ran.stdout) > 30_000_000
 
@@ -39,7 +39,7 @@ def test_memory_between_blocks_that_are_held_goes_back() -> None:
         ((0, 1, 1), False, 9.0, 1),  # at rest, after work
         ((0, 1, 2), False, 9.0, 2),
         ((0, 1, 2), True, 9.0, 0),  # at work
-        ((0, 1, 2), True, 0.0, 2),  # at work, but for long
+        ((0, 1, 2), True, 0.0, 2),  # at work, but for a long time
     ],
 )
 async def test_when(monkeypatch, done: tuple[int, ...], busy: bool, longest: float, times: int) -> None:

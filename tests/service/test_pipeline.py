@@ -1,4 +1,4 @@
-"""The steps of one request, without a service around them."""
+"""The steps of a request, without a service."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -11,7 +11,7 @@ from service.scheduling.backlog import Backlog
 
 @pytest.mark.parametrize("turns", range(8))
 async def test_no_cancellation_is_lost_while_files_decode(monkeypatch: pytest.MonkeyPatch, turns: int) -> None:
-    """Whenever it comes: else a deadline passes unseen, and the answer is begun after it."""
+    """A cancellation counts at any moment; otherwise a deadline could pass unnoticed, and an answer begin after it."""
 
     async def decode(self: Pipeline, name: str, upload: bytes) -> str:
         await asyncio.sleep(0)

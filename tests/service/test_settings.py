@@ -1,4 +1,4 @@
-"""The page of settings names exactly those that exist, with their defaults."""
+"""Settings: their documentation, values and errors."""
 
 import json
 import re
@@ -22,7 +22,7 @@ def documented() -> dict[str, str]:
 
 
 def shown(default: object) -> str:
-    """Write a default as the page does."""
+    """Format a default as on the settings page."""
     if isinstance(default, Path):
         return f"`{default.relative_to(ROOT)}/`"
     if isinstance(default, bool):
@@ -119,7 +119,7 @@ def test_what_is_no_origin_is_refused(monkeypatch, origins: str) -> None:
     ("name", "said"),
     [
         *((name, name) for name in ("TINTFLOW_SERVICE_API_KEYS_FILE", "TINTFLOW_PORT_API_KEYS_FILE", "TINTFLOW_PORTS")),
-        ("TINTFLOW_API_KEY", "did you mean TINTFLOW_API_KEYS_FILE"),  # a client's key does not stand for it
+        ("TINTFLOW_API_KEY", "did you mean TINTFLOW_API_KEYS_FILE"),  # a client's key does not replace it
     ],
 )
 def test_what_looks_like_kubernetes_or_a_clients_key_is_refused(name: str, said: str) -> None:

@@ -1,4 +1,4 @@
-"""SIGTERM under load, with the real process and a real, small network: nobody who was let in is let down."""
+"""SIGTERM under load, with the real process and a small network: every accepted request is answered."""
 
 import json
 import re
@@ -26,13 +26,13 @@ GRACE_SECONDS = 60
 
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
-    """The file that holds all that the service writes."""
+    """The file with all output of the service."""
     return tmp_path / "log"
 
 
 @pytest.fixture
 def service(tiny_file: Path, log: Path) -> Iterator[Service]:
-    """The service in a process of its own."""
+    """The service in another process."""
     with running({"TINTFLOW_WEIGHTS": str(tiny_file), "TINTFLOW_DEVICE": "cpu"}, log=log) as service:
         yield service
 
@@ -45,7 +45,7 @@ def is_ready(url: str) -> bool:
 
 
 class Clients:
-    """Clients that each ask again and again, on a new connection each time, until they are not answered 200."""
+    """Clients that repeat requests, each on a new connection, until an answer is not 200."""
 
     def __init__(self, url: str, photo: bytes) -> None:
         self.answers: dict[str, tuple[int, float]] = {}
@@ -76,7 +76,7 @@ class Clients:
 
 @pytest.fixture
 def clients(service: Service) -> Clients:
-    """Clients of the service, enough of whose requests are in it."""
+    """Clients of the service, which has enough of their requests."""
     clients = Clients(service.url, encoded(random_image(256, 256)))
 
     def accepted() -> float:

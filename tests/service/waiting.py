@@ -1,4 +1,4 @@
-"""Waiting for what a running service does in other threads, and clients on bare sockets."""
+"""Helpers that wait for a running service, and clients on bare sockets."""
 
 import asyncio
 import socket
@@ -29,12 +29,12 @@ async def until(condition: Callable[[], object]) -> None:
 
 
 def received(connection: socket.socket) -> bytes:
-    """Return everything that comes until the service closes the connection; TimeoutError if it does not."""
+    """Return all data until the service closes the connection. Raises TimeoutError if it does not."""
     found = b""
     try:
         while more := connection.recv(65_536):
             found += more
-    except ConnectionResetError:  # the service broke it off
+    except ConnectionResetError:  # the service cut it off
         pass
     return found
 
@@ -42,7 +42,7 @@ def received(connection: socket.socket) -> bytes:
 def upload(
     service: Any, photo: bytes, *lines: str, reference: bytes | None = None, **fields: str
 ) -> tuple[bytes, bytes]:
-    """Return the head, with more lines, and the body of a request for colorings, or for those of a reference."""
+    """Return head, with additional lines, and body of a request for colorings, or for a transfer."""
     path, files = "/v1/colorizations", {"image": photo}
     if reference is not None:
         path, files = "/v1/transfers", files | {"reference": reference}
@@ -53,7 +53,7 @@ def upload(
 
 
 def begun_upload(service: Any, *lines: str) -> socket.socket:
-    """Open a connection that sends the head of a request for colorings, with these lines, and no body yet."""
+    """Open a connection, and send the head of a request for colorings, with these lines, without the body."""
     connection = socket.create_connection(service.address, PATIENCE_SECONDS)
     connection.sendall("\r\n".join(["POST /v1/colorizations HTTP/1.1", "Host: test", *lines, "", ""]).encode())
     return connection
@@ -69,7 +69,7 @@ def unread_answer(
     address: str = "127.0.0.1",
     reference: bytes | None = None,
 ) -> Iterator[socket.socket]:
-    """Open a connection that asks for colorings, and reads nothing of the answer."""
+    """Open a connection that requests colorings, and reads none of the answer."""
     lines, fields = (f"Accept: {accept}", "Connection: close"), {"n": str(n), "seed": "7", "output_format": "png"}
     request = b"".join(upload(service, photo, *lines, reference=reference, **fields))
     with socket.socket() as connection:

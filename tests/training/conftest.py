@@ -1,4 +1,4 @@
-"""Photos to train on, their features, and weights to go on from."""
+"""Photos to train on, their features, and weights to start from."""
 
 import shutil
 from pathlib import Path
@@ -19,7 +19,7 @@ PHOTOS = 24  # two more are too gray
 
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of pieces of photos, and two that are too gray to learn from."""
+    """A folder of pieces of photos, and two photos that are too gray to learn from."""
     folder = tmp_path_factory.mktemp("photos")
     rng = np.random.default_rng(0)
     whole = [skimage.data.astronaut(), skimage.data.chelsea(), skimage.data.coffee()]
@@ -35,7 +35,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def few_photos(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of four of them, for runs whose result does not matter."""
+    """A folder of four photos, for runs whose result does not matter."""
     folder = tmp_path_factory.mktemp("few-photos")
     for path in sorted(photos.iterdir())[:4]:
         shutil.copy(path, folder)
@@ -65,7 +65,7 @@ def cinn() -> Cinn:
 
 @pytest.fixture
 def weights(cinn: Cinn, tmp_path: Path) -> Path:
-    """The network on disk: weights to go on from."""
+    """Weights on disk to start from."""
     path = tmp_path / "before" / "cinn.safetensors"
     save_checkpoint(Checkpoint(cinn, "before", 0.8, (1.0, 2.0, 3.0, 4.0)), path)
     return path

@@ -1,4 +1,4 @@
-"""A few steps of training, alone or as torchrun starts it: `steps.py FEATURES OUT`. Not a test itself."""
+"""A program of a few training steps, for one process or torchrun: `steps.py FEATURES OUT`. Not a test itself."""
 
 import sys
 from dataclasses import replace
@@ -16,14 +16,14 @@ from training.standardize import standardize
 
 CONFIG = replace(
     TINY, coarsest=replace(TINY.coarsest, dropout=0.0), decoder=replace(TINY.decoder, dropout=0.0)
-)  # else the processes would hide features of their own
+)  # otherwise each process would drop other features
 LOOP = LoopConfig(steps=5, checkpoint_steps=1, batch=16, warmup_steps=1, ema_decay=0)
 
 
 def main(features: Path, out: Path) -> None:
-    """Train two parts, and leave their states."""
+    """Train two parts, and save their states."""
     with joined("cpu") as processes:
-        torch.manual_seed(processes.share.rank)  # weights begin differently, as they do without a seed
+        torch.manual_seed(processes.share.rank)  # initial weights differ, as without a seed
         cinn = Cinn(CONFIG)
         dataset = FeatureDataset([[features]], held_out=0.2)
         standardize(cinn, dataset)

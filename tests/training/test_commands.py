@@ -1,4 +1,4 @@
-"""The commands of training: what they ask of a run, and what they refuse before one begins."""
+"""The commands of training: arguments that they pass to a run, and refusals before one begins."""
 
 import re
 import subprocess
@@ -22,7 +22,7 @@ Runs = list[tuple[str, RunConfig, dict[str, Any]]]
 
 @pytest.fixture
 def runs(monkeypatch: pytest.MonkeyPatch) -> Runs:
-    """Functions that the commands call, and what they give them; none runs."""
+    """Mocks of the functions that the commands call, with their arguments."""
     asked: Runs = []
     for name in ("run", "run_scored", "run_thin", "run_worn"):
         monkeypatch.setattr(
@@ -89,7 +89,7 @@ def test_scored_changes_the_distilled_decoder_alone_and_goes_on_from_its_state(
 
 def test_an_unusable_out_is_named(few_photos: Path, tmp_path: Path) -> None:
     (tmp_path / "[").touch()
-    out = tmp_path / "[" / "b]"  # as an end of markup
+    out = tmp_path / "[" / "b]"  # looks like the end of markup
     done = run(app, "run", "--data", few_photos, "--minutes", 0, "--out", out, status=2)
     assert f"Not a directory: '{out}" in done.stderr
 
@@ -108,7 +108,7 @@ def test_sigterm_leaves_a_state_to_go_on_from(few_photos: Path, tiny_file: Path,
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:
-            if line.startswith("training 8²"):  # from here on the signal is awaited
+            if line.startswith("training 8²"):  # from here on, training handles the signal
                 process.terminate()
         assert process.wait(30) == 0
     state = torch.load(tmp_path / "coarsest.pt", weights_only=True)

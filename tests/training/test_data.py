@@ -1,4 +1,4 @@
-"""Photos are found, read and turned into examples; broken ones are passed over."""
+"""Finding and reading photos, and turning them into examples; broken ones are skipped."""
 
 import os
 import tarfile

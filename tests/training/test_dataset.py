@@ -1,4 +1,4 @@
-"""Features on disk are whole, or refused."""
+"""Features on disk must be complete, or they are refused."""
 
 import os
 import shutil

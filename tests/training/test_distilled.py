@@ -1,4 +1,4 @@
-"""The distilled decoder: its teacher draws guided mixtures and takes the best, and it learns to draw the same."""
+"""The distilled decoder: its teacher draws guided mixtures and takes the best, and it learns these draws."""
 
 import math
 from collections.abc import Callable
@@ -49,7 +49,7 @@ def photo(rows: int) -> Tensor:
 
 
 def test_guidance_favors_what_the_prior_does_not_say() -> None:
-    """By the very powers of the densities' ratio; a guidance of 0, and a prior that knows as much, change nothing."""
+    """Densities have the exact powers. A guidance of 0, or a prior that knows as much, changes nothing."""
     mixture, prior = (Mixture.from_output(draw(5, 6 * 4, seed=seed)) for seed in (1, 2))
     means = mixture.means.mT
     own, other = (torch.stack([each.log_prob(means[:, k]) for k in range(4)], 1) for each in (mixture, prior))
@@ -95,7 +95,7 @@ def test_cells_that_are_given_stay(cinn: Cinn, draw_cells: Callable[..., Tensor]
     assert (drawn[1] - free[1]).abs().mean() > 1e-3
     of_given, of_free = (densities_of(cinn, photo(2), drawn, each) for each in (given, None))
     assert_close(of_given[0], of_free[0])
-    assert (of_given[1] - of_free[1]).abs().max() > 1e-4  # in another order
+    assert (of_given[1] - of_free[1]).abs().max() > 1e-4  # a different order
 
 
 def test_the_best_draw_of_each_photo_is_taken_and_others_that_differ(cinn: Cinn) -> None:
@@ -116,7 +116,7 @@ def test_the_best_draw_of_each_photo_is_taken_and_others_that_differ(cinn: Cinn)
 
 
 def test_draws_that_look_like_the_photo_are_taken(cinn: Cinn, features: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where that counts more than the reward, a draw of the true colors is the one."""
+    """If nearness counts more than the reward, a draw of the true colors is taken."""
     monkeypatch.setattr("training.draws.SATURATION", 1.0)
     (batch,) = read_features(features, 100)
     level, tries, rows = cinn.coarsest, 3, len(batch.chroma)
@@ -138,7 +138,7 @@ def test_draws_of_photos_are_kept(cinn: Cinn, features: Path, tmp_path: Path, mo
     count = len(photos.chroma)
 
     def drawn(seed: int = 0, **changed: object) -> NDArray[np.float32]:
-        """Return the draws that are there afterwards."""
+        """Make draws, and return those in the folder afterwards."""
         assert build_draws(cinn, features, tmp_path, replace(config, **changed), seed) == count  # type: ignore[arg-type]
         return np.load(tmp_path / "cells.npy")
 
@@ -147,7 +147,7 @@ def test_draws_of_photos_are_kept(cinn: Cinn, features: Path, tmp_path: Path, mo
     np.testing.assert_array_equal(drawn(seed=9), before)
     spread(cinn.reward, seed=9)
     after = drawn()
-    assert not np.array_equal(after, before)  # of another teacher
+    assert not np.array_equal(after, before)  # drawn by another teacher
     for other in ({"tries": 2}, {"temperature": 0.5}, {"nearness": 1.0}, {"own": True}):
         cells = drawn(**other)
         assert np.isfinite(cells).all()
@@ -163,12 +163,12 @@ def test_draws_of_photos_are_kept(cinn: Cinn, features: Path, tmp_path: Path, mo
     batches = dataset.batches(len(dataset.train), np.random.default_rng(0))
     seen = {cells.numpy().tobytes() for _ in range(20) for cells in next(batches).cells}
     trained = several[dataset.train[:, 1]].reshape(-1, CELLS, 2)
-    assert seen == {cells.tobytes() for cells in trained}  # and none held out
+    assert seen == {cells.tobytes() for cells in trained}  # none of the held-out photos
     both = DrawnDataset([tmp_path] * 2, 0.1)
     assert len(both.train) + len(both.held_out) == 2 * count
     np.load(tmp_path / "cells.npy", "r+")[:] = 7
     (held_out,) = both.held_out_batches(2 * count)
-    assert (held_out.cells == 7).all()  # read when they are needed: memory could not hold those of many photos
+    assert (held_out.cells == 7).all()  # read on demand, since memory could not hold the draws of many photos
 
 
 @pytest.mark.parametrize("better", ["level", "distilled"])
@@ -197,14 +197,14 @@ def test_what_is_given_is_not_learned_but_heeded(cinn: Cinn) -> None:
 
     changed = cells.clone()
     changed[:, 11] += 2
-    assert (loss(changed) - loss(cells)).abs().min() > 1e-4  # the others are drawn given it
+    assert (loss(changed) - loss(cells)).abs().min() > 1e-4  # other cells depend on it
     last = cells.clone()
     last[:, int(cinn.coarsest.order[-1])] += 50
     assert (loss(last) > loss(cells)).all()
 
 
 def test_it_learns_to_draw_what_was_drawn(cinn: Cinn, tmp_path: Path) -> None:
-    """From draws that are all of one color: afterwards it draws this color, and the level itself what it did before."""
+    """It learns from draws of one color. Afterwards it draws this color, and the level's own decoder is unchanged."""
     folder = tmp_path / "draws"
     folder.mkdir()
     rng = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""All of h, level 8² and the finer levels learn together."""
+"""Joint training of all of h, level 8² and the finer levels."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Training on a GPU, as far as that can be told without one."""
+"""Training on a GPU, as far as this can be tested without one."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Memory of a process that trains."""
+"""Memory of a training process."""
 
 import platform
 import resource
@@ -8,7 +8,7 @@ import torch
 
 from training.memory import keep_freed_memory
 
-SIZE = 100 * 2**20  # more than glibc keeps by itself
+SIZE = 100 * 2**20  # more than glibc keeps by default
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other libraries have no mallopt")
@@ -26,5 +26,5 @@ def _fill() -> None:
 
 
 def _faults() -> int:
-    """Return how many pages the system has given to this process."""
+    """Return the number of page faults of this process."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt

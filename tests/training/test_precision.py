@@ -1,4 +1,4 @@
-"""The precision of training, by what the device computes in."""
+"""The precision of training on each kind of device."""
 
 import pytest
 import torch

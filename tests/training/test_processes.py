@@ -1,4 +1,4 @@
-"""Two processes that train together do what one does alone with the joint batch."""
+"""Two processes that train together give the result of one with the joint batch."""
 
 import os
 import subprocess
@@ -49,9 +49,9 @@ def test_two_processes_have_the_losses_of_one_with_the_joint_batch(made_up: Path
             torch.load(tmp_path / name / f"{part}.pt", weights_only=True)["history"]["losses"]
             for name in ("one", "two")
         )
-        # of losses near 2: the same sums in another order, of networks in bfloat16
+        # losses are near 2; sums have another order, and networks are in bfloat16
         assert_close(two, one, rtol=0, atol=5e-3)
-        assert one[0][2][0] - one[4][2][0] > 0.1  # steps change what is compared
+        assert one[0][2][0] - one[4][2][0] > 0.1  # training changes the compared losses
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""The reward model's training: ratings are read strictly, and what people prefer is chosen."""
+"""Training of the reward model: strict reading of ratings, and choices that viewers prefer."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ PHOTOS, DRAWS = 40, 3
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Rated draws of a viewer who likes green, whatever the densities say."""
+    """Draws rated by a viewer who likes green, regardless of densities."""
     rng = np.random.default_rng(0)
     cells = rng.standard_normal((PHOTOS, DRAWS, 1, 2)) + 0.3 * rng.standard_normal((PHOTOS, DRAWS, CELLS, 2))
     cells = cells.astype(np.float32)
@@ -65,9 +65,9 @@ def test_draws_that_nobody_has_rated_do_not_count(folder: Path) -> None:
 
 
 def test_each_viewer_counts_by_a_scale_of_their_own(folder: Path) -> None:
-    """A second viewer who prefers the same, on a stricter and narrower scale, changes nothing."""
+    """A second viewer with the same preferences on a stricter and narrower scale changes nothing."""
     key = json.loads((folder / "key.json").read_text())
-    (folder / "key.json").write_text(json.dumps([*key, *key, *key]))  # the third has not rated yet
+    (folder / "key.json").write_text(json.dumps([*key, *key, *key]))  # the third viewer has not rated yet
     before = read_votes(folder)
     first = (folder / "ratings-1.csv").read_text().splitlines()
     strict = [f"{number},{float(score) / 7 - 3}" for number, score in (line.split(",") for line in first[1:])]

@@ -1,4 +1,4 @@
-"""The distilled decoder, taught by how its own draws look beside the truth."""
+"""Training of the distilled decoder by the look of its own draws compared with the truth."""
 
 import copy
 from contextlib import nullcontext
@@ -47,7 +47,7 @@ def cinn(dataset: FeatureDataset) -> Cinn:
 
 @pytest.fixture(autouse=True)
 def hinted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every other photo has cells that are given."""
+    """Cells given to every other photo."""
     monkeypatch.setattr("training.draws.HINTED", 0.5)
 
 
@@ -57,7 +57,7 @@ def batch(dataset: FeatureDataset) -> Batch:
 
 
 def little_noise(like: Tensor, generator: torch.Generator, share: Share) -> Tensor:
-    """In place of noise that puts cells between components, where a step changes them abruptly."""
+    """Replace noise that would put cells between components, where a step changes them abruptly."""
     return 0.3 * draw_noise(like, generator, share).double()
 
 
@@ -74,7 +74,7 @@ def test_it_draws_as_the_service_does(cinn: Cinn, perception: Perception, batch:
 def test_gradients_are_those_of_the_draw_itself(
     cinn: Cinn, perception: Perception, batch: Batch, monkeypatch: pytest.MonkeyPatch, last: int
 ) -> None:
-    """Against finite differences at fixed latents, along one direction of the weights."""
+    """The reference is finite differences at fixed latents, along one direction of the weights."""
     changed = {"REACH": 63, "mixed_precision": lambda _: nullcontext(), "draw_noise": little_noise}
     for name, value in changed.items():
         monkeypatch.setattr(scored, name, value)
@@ -96,12 +96,12 @@ def test_gradients_are_those_of_the_draw_itself(
             weight.copy_(start + step * direction)
         values.append(objective.compute(batch, generator()).shown[0])
     assert weight.grad is not None
-    # a step of 1e-5 has errors of that order in what curves
+    # a step of 1e-5 causes errors of that order by curvature
     assert_close((weight.grad * direction).sum(), (values[0] - values[1]) / (2 * STEP), rtol=1e-3, atol=1e-4)
 
 
 def test_the_score_is_least_where_draws_are_as_the_truth_is() -> None:
-    """Neither narrower draws, such as the mean alone, nor wider ones come near it."""
+    """Narrower draws, such as the mean alone, and wider draws have a clearly higher score."""
     true = draw(20_000, 3, seed=1)
     drawn = draw(40_000, 3, seed=2)
     scores = [float(energy_score(spread * drawn, true).mean()) for spread in (1.0, 0.0, 0.7, 1.3)]
@@ -118,7 +118,7 @@ def test_a_picture_is_made_as_in_the_service() -> None:
 
 
 def test_what_looks_more_different_lies_farther(perception: Perception) -> None:
-    """The same chroma has no distance, a stronger stain more than a weaker one; gradients reach each cell."""
+    """Equal chroma has distance 0, a stronger stain a larger one than a weaker stain; gradients reach each cell."""
     lightness, chroma = 50 + 10 * draw(1, 1, 128, 128).float(), 5 * draw(1, 2, 8, 8, seed=1).float()
     stained = [chroma.clone() for _ in range(2)]
     for other, strength in zip(stained, (5, 30), strict=True):
@@ -133,7 +133,7 @@ def test_what_looks_more_different_lies_farther(perception: Perception) -> None:
 
 
 def test_terms_of_the_loss(cinn: Cinn, perception: Perception, batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each has the sign that it should have; before training, there is no divergence."""
+    """Each term has the right sign; before training, the divergence is 0."""
 
     def loss(**weights: float) -> Tensor:
         for name in WEIGHTS:
@@ -191,7 +191,7 @@ def test_processes_share_what_is_drawn(cinn: Cinn, perception: Perception, batch
 def test_the_decoder_learns_to_draw_what_looks_like_the_truth(
     cinn: Cinn, perception: Perception, dataset: FeatureDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing else changes, and a decoder that may not go far stays nearer."""
+    """Nothing else changes, and a decoder with a penalty on divergence changes less."""
     before = copy.deepcopy(cinn)
     batch = next(iter(dataset.held_out_batches(5)))
 

@@ -1,4 +1,4 @@
-"""Thinner finer levels: they keep the channels that carry most, and learn what the wide ones compute."""
+"""Thinning of finer levels: they keep the most important channels, and learn the wide levels' outputs."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -34,7 +34,7 @@ def cinn() -> Cinn:
 
 
 def outputs(cinn: Cinn) -> list[Tensor]:
-    """Latents of made-up a*b* at each finer level."""
+    """Return latents of synthetic a*b* at each finer level."""
     found = []
     for i, level in enumerate(cinn.details):
         size = level.config.size
@@ -45,7 +45,7 @@ def outputs(cinn: Cinn) -> list[Tensor]:
 
 
 def mute(cinn: Cinn, details: tuple[DetailConfig, ...]) -> None:
-    """Silence all hidden channels but as many, at random, as thinner levels have."""
+    """Silence random hidden channels, so that as many are left as thinner levels have."""
     rng = np.random.default_rng(0)
     for level, config in zip(cinn.details, details, strict=True):
         for block in level.joint:
@@ -56,7 +56,7 @@ def mute(cinn: Cinn, details: tuple[DetailConfig, ...]) -> None:
 
 
 def test_what_carries_nothing_goes(cinn: Cinn) -> None:
-    """The function stays the same where only silent channels go, and does not where others do."""
+    """Removing silent channels does not change the function; removing others does."""
     before = outputs(cinn)
     assert not all(torch.allclose(*pair, atol=1e-4) for pair in zip(before, outputs(thin(cinn, THIN)), strict=True))
     mute(cinn, THIN)
@@ -68,7 +68,7 @@ def test_what_carries_nothing_goes(cinn: Cinn) -> None:
 
 
 def test_what_is_learned_is_likelihood_and_what_was_lost(cinn: Cinn, features: Path) -> None:
-    """Where only what is silent was lost, the loss is that of the finer levels alone."""
+    """If only silent channels were removed, the loss is only that of the finer levels."""
     (batch,) = FeatureDataset([[features]], 0.5).held_out_batches(100)
     seen, lost = [], []
 
@@ -114,7 +114,7 @@ def test_a_second_process_writes_no_result(
     monkeypatch.setattr("training.processes.Processes.first", False)
     config = RunConfig(few_photos, tmp_path / "run", views=1, held_out=0.2, init=weights)
     assert run_thin(config, THIN, LoopConfig(steps=1, batch=8, matrix_learning_rate=0))
-    assert {path.name for path in (tmp_path / "run").iterdir()} == {"features"}  # its share of them
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {"features"}  # this process's share of the features
 
 
 WRONG = {

@@ -1,4 +1,4 @@
-"""The training loop learns, stops, goes on and writes weights that load."""
+"""The training loop: learning, stopping, resuming, and weights that load."""
 
 import math
 import os
@@ -69,7 +69,7 @@ def test_features_are_those_of_h(prepared: tuple[Cinn, Path], photos: Path) -> N
     expected = cinn.network(torch.from_numpy(example.lightness)[None, None])
     for kept, feature in zip(batch.features, expected, strict=True):
         inside = feature.abs() < 127 / STEPS_PER_STD
-        # bfloat16 and the step of the int8 both stay below a tenth of a channel's standard deviation on average.
+        # Rounding to bfloat16 and int8 each stay below a tenth of a channel's standard deviation on average.
         assert (kept - feature)[inside].abs().mean() < 0.1
 
 
@@ -79,7 +79,7 @@ def test_features_are_the_same_without_openvino(prepared: tuple[Cinn, Path], pho
         assert build_features(cinn.network, photos, tmp_path / "0", view=0) == PHOTOS
     ours, others = (next(read_features(each, PHOTOS)).features for each in (folder, tmp_path / "0"))
     for one, other in zip(ours, others, strict=True):
-        assert (one - other).abs().mean() < 0.05  # in standard deviations, both from bfloat16
+        assert (one - other).abs().mean() < 0.05  # in standard deviations; both are computed in bfloat16
 
 
 def test_data_are_standardized(prepared: tuple[Cinn, Path]) -> None:
@@ -112,13 +112,13 @@ def test_the_losses_are_the_models_own_likelihood(prepared: tuple[Cinn, Path]) -
     assert_close(of_prior, -nats / (math.log(2) * cinn.coarsest.dims), rtol=1e-3, atol=1e-3)
     for level, dims in enumerate(cinn.dims):
         nats = -bits[:, level] * math.log(2) * dims + cinn.constant(level)
-        # networks in bfloat16 on one side: a percent of the dimensions' nats
+        # networks in bfloat16 on one side only: one percent of the nats per dimension
         assert_close(nats, log_prob[:, level], rtol=1e-2, atol=1e-2 * dims)
 
 
 @pytest.mark.parametrize("part", ["coarsest", "prior", "details"])
 def test_training_lowers_the_held_out_loss(prepared: tuple[Cinn, Path], part: str) -> None:
-    """Muon trains the matrices, AdamW the rest, and nothing stays as it was."""
+    """Muon trains the matrices and AdamW the rest; every parameter changes."""
     loop = trainer(prepared, part, learning_rate=3e-3, minutes=100)
     module = loop.players[0].objective.module
     adamw, muon = (
@@ -144,7 +144,7 @@ def test_without_a_rate_for_muon_adamw_trains_all(prepared: tuple[Cinn, Path]) -
     ("options", "loop", "words"),
     [
         ({"draws": DrawConfig(tries=2, keep=3)}, {}, "keep: expected at most as many as there are tries, 2"),
-        ({"name": "彩色-1"}, {}, "name: expected 1 to 64 letters"),  # which no service could use
+        ({"name": "彩色-1"}, {}, "name: expected 1 to 64 letters"),  # no service could use it
         ({"parts": ("coarser",)}, {}, "part: expected some of"),
         ({}, {"network_learning_rate": 1e-4}, "together with h"),
     ],
@@ -203,7 +203,7 @@ def test_training_goes_on_from_its_state(prepared: tuple[Cinn, Path], tmp_path: 
 def test_a_signal_while_what_was_learned_is_judged_is_heeded(
     prepared: tuple[Cinn, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, int]
 ) -> None:
-    """And afterwards, signals do again what they did before."""
+    """Afterwards, the earlier signal handlers are restored."""
     stopped = trainer(prepared, "coarsest", **settings)
     evaluate, numbers = stopped.evaluate, (signal.SIGINT, signal.SIGTERM)
     handlers = [signal.getsignal(number) for number in numbers]
@@ -243,7 +243,7 @@ def test_training_ends_with_the_weights_that_held_out_photos_were_likeliest_with
 
     def evaluate() -> list[float]:
         seen.append({name: p.detach().clone() for name, p in loop.trained.named_parameters()})
-        return [abs(len(seen) - 2.0)]  # the second time is the best
+        return [abs(len(seen) - 2.0)]  # the second evaluation is the best
 
     monkeypatch.setattr(loop, "evaluate", evaluate)
     assert loop.train(tmp_path / "state.pt")
@@ -272,13 +272,13 @@ def test_a_run_of_all_parts(photos: Path, tmp_path: Path) -> None:
     checkpoint = load_checkpoint(path)
     assert checkpoint.cinn.config == TINY
     assert {file.stem for file in tmp_path.glob("*.pt")} == {"coarsest", "prior", "distilled", "details"}
-    # The same command finds all that was done.
+    # The same command finds all finished work.
     before = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("done.json")}
     assert len(before) == 3  # features of two views, and draws
     assert run(config, TINY, loop) == path
     assert {file: file.stat().st_mtime_ns for file in tmp_path.rglob("done.json")} == before
     assert load_checkpoint(path).sha256 == checkpoint.sha256
-    # From these weights, one part more; then joined with the others.
+    # One more part from these weights, then joined with the others.
     more = run(RunConfig(photos, tmp_path / "more", parts=("details",), views=1, init=path), None, loop)
     assert more is not None
     parts, out = dict.fromkeys(SHARES, path) | {"details": more}, tmp_path / "joined.safetensors"
@@ -336,14 +336,14 @@ def test_a_part_that_the_folder_has_trained_is_not_left_out(photos: Path, tmp_pa
 
 
 def begin(data: Path, out: Path, **options: Any) -> Path | None:
-    """Do all that a run does before its first step, and write the weights."""
+    """Prepare a run up to its first step, and write the weights."""
     config = RunConfig(data, out, parts=("coarsest",), views=1, **options)
     return run(config, None if config.init else TINY, LoopConfig(minutes=0))
 
 
 @pytest.fixture(scope="session")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for the features of the few photos, by the tiny network on disk."""
+    """A folder for features of the few photos, computed by the tiny network on disk."""
     return tmp_path_factory.mktemp("kept")
 
 
@@ -351,7 +351,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("photo", "said"), [("00.png", "too few to train on"), (f"{PHOTOS}.png", "only near-gray photos")]
 )
 def test_a_single_photo_or_a_gray_one(tmp_path: Path, photos: Path, tiny_file: Path, photo: str, said: str) -> None:
-    for _ in range(2):  # nothing is kept of the first try
+    for _ in range(2):  # the first try leaves nothing
         with pytest.raises(NoPhotosError, match=said):
             begin(photos / photo, tmp_path / "run", init=tiny_file)
 
@@ -379,7 +379,7 @@ def test_a_run_folder_may_lie_among_its_photos(
     begin(tmp_path, tmp_path / "run", init=tiny_file)
     (tmp_path / ".DS_Store").write_bytes(b"of a file manager")
     monkeypatch.chdir(tmp_path.parent)
-    data = Path(tmp_path.name)  # the same folder by another name
+    data = Path(tmp_path.name)  # the same folder under another name
     assert begin(data, tmp_path / "run", init=tiny_file) is not None
 
 
@@ -403,7 +403,7 @@ def test_photos_beside_a_tar_are_trained_on(tmp_path: Path, photos: Path, tiny_f
         for i in range(4):
             tar.add(photos / f"0{i}.png", f"0{i}.png")
     sharded, beside = (RunConfig(tmp_path / "data", tmp_path / name, views=1, init=tiny_file) for name in ("a", "b"))
-    (tmp_path / "a" / "features" / "some.part").mkdir(parents=True)  # where another process is at work on another shard
+    (tmp_path / "a" / "features" / "some.part").mkdir(parents=True)  # another process works on another shard
     assert len(prepare(sharded, Cinn(TINY)).train) == 3
     assert (tmp_path / "a" / "features" / "some.part").is_dir()
     assert (tmp_path / "a" / "features" / "some.v1-0").is_dir()
@@ -432,9 +432,9 @@ def test_a_full_disk_ends_a_run_in_words(prepared: tuple[Cinn, Path], tmp_path: 
 
 def test_a_run_goes_on_after_a_full_disk(few_photos: Path, tiny_file: Path, kept: Path, tmp_path: Path) -> None:
     claim = tmp_path / "run.json"
-    claim.touch()  # where there was no space for what it holds
+    claim.touch()  # empty, since its content did not fit on the disk
     assert begin(few_photos, tmp_path, init=tiny_file, features=kept) is not None
     text = claim.read_text()
     os.utime(claim, ns=(0, 0))
     assert begin(few_photos, tmp_path, init=tiny_file, features=kept) is not None
-    assert (claim.read_text(), claim.stat().st_mtime_ns) == (text, 0)  # not emptied to be written again
+    assert (claim.read_text(), claim.stat().st_mtime_ns) == (text, 0)  # it was not rewritten

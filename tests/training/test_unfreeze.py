@@ -1,4 +1,4 @@
-"""The late stages of h train beside the levels, on the features stored at 32×32."""
+"""Training of h's late stages together with the levels, on features stored at 32×32."""
 
 import pytest
 import torch
@@ -42,7 +42,7 @@ def test_what_comes_after_32_by_32_is_trained_and_makes_the_features_of_h() -> N
     assert all(parameter.requires_grad for parameter in network.top.parameters())
     refined = refine(network, whole)
     for expected, got in zip(whole, refined, strict=True):
-        # bfloat16, where it is used, keeps 8 bits, through some thirty layers: 3% was seen
+        # bfloat16, where used, keeps 8 bits over some thirty layers: errors of 3% were seen
         assert (got - expected).abs().mean() < 0.06 * expected.abs().mean()
     sum(feature.square().mean() for feature in refined).backward()  # type: ignore[union-attr]
     assert trained

@@ -1,4 +1,4 @@
-"""Wear, and h that learns to see through it."""
+"""Wear of photos, and training of h for worn photos."""
 
 import copy
 from pathlib import Path
@@ -29,7 +29,7 @@ def lightness(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def cinn() -> Cinn:
-    """A network of which h alone is trained."""
+    """A network in which only h is trained."""
     cinn = Cinn(TINY)
     cinn.network.load_state_dict(load_checkpoint(Path("weights/cinn.safetensors")).cinn.network.state_dict())
     return cinn
@@ -87,7 +87,7 @@ def test_h_learns_to_see_through_wear(
 
 
 def test_wear_is_a_loss_and_frames_are_not(cinn: Cinn, lightness: Path) -> None:
-    """Before training: the loss looks at the photo alone, wherever features have a place."""
+    """Before training, the loss covers only the photo inside its frame, at every feature size."""
 
     def losses(worn: Tensor, shown: Tensor) -> Tensor:
         with torch.no_grad():

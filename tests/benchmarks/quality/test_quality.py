@@ -120,7 +120,7 @@ def test_one_object_for_each_subset(subsets: Path, tiny_file: Path) -> None:
         assert figures["variance"] > 0
         assert set(figures["standard_errors"]) < set(figures)
     assert {name for name, figures in report.items() if "top_5" in figures} == {"pets", "all"}
-    assert {name for name, figures in report.items() if "kid_default" in figures} == {"all"}  # a distance needs several photos
+    assert {name for name, figures in report.items() if "kid_default" in figures} == {"all"}  # needs several photos
     assert report["pets"]["top_1_truth"] == 100
 
 

@@ -33,7 +33,7 @@ def test_fid_of_gaussians() -> None:
     truth, weights = draw(1500, 4, seed=2), np.ones(1500)
     # Means 1 apart in each of 4 dimensions and deviations 1 and 2: 4·1 + 4·(1 + 4 − 2·2) = 8.
     assert Fid(1 + 2 * draw(1500, 4), truth)(weights) == pytest.approx(8, rel=0.1)  # 1500 draws determine each to 2%
-    assert Fid(truth, truth)(weights) == pytest.approx(0, abs=1e-4)  # square roots of eigenvalues keep half of the digits
+    assert Fid(truth, truth)(weights) == pytest.approx(0, abs=1e-4)  # square roots keep half of the digits
 
 
 @pytest.mark.parametrize("distance", [Kid, Fid])

@@ -1,4 +1,4 @@
-"""Compiled graphs come back from disk as they were, and nothing that is wrong there stops a start."""
+"""Compiled graphs come back from disk unchanged, and no fault on disk prevents a start."""
 
 import errno
 import os
@@ -34,7 +34,7 @@ for _ in range(30):
 
 
 def computed(checkpoint: Checkpoint, folder: Path) -> list[Floats]:
-    """Let a new runtime compute a photo's condition and draws."""
+    """Compute a photo's condition and draws with a new runtime."""
     runtime = OpenvinoRuntime(checkpoint, threads=1, cache=GraphCache(folder, "weights"))
     draws = np.random.default_rng(1)
     condition = runtime.condition(100 * draws.random((1, 1, 256, 256), np.float32))
@@ -54,7 +54,7 @@ def files(folder: Path) -> list[Path]:
 
 @pytest.fixture(scope="module")
 def first(tiny_checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Floats]]:
-    """A folder of graphs, and what was computed when they were compiled."""
+    """A folder of graphs, and the results computed when they were compiled."""
     folder = tmp_path_factory.mktemp("compiled")
     found = computed(tiny_checkpoint, folder)
     assert len(files(folder)) == 4  # numbers, condition, and steps of both decoders
@@ -63,7 +63,7 @@ def first(tiny_checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture
 def compiled(first: tuple[Path, list[Floats]], tmp_path: Path) -> list[Floats]:
-    """Results computed the first time; tmp_path has its graphs."""
+    """Results of the first computation; tmp_path has its graphs."""
     folder, found = first
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     return found

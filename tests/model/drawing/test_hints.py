@@ -1,4 +1,4 @@
-"""Hints by their laws."""
+"""Laws of hints."""
 
 import copy
 from dataclasses import replace
@@ -25,7 +25,7 @@ RED, BLUE = (190, 110, 100), (100, 120, 180)
 
 @pytest.fixture(scope="module")
 def colorizer(tiny_checkpoint: Checkpoint) -> CinnColorizer:
-    """A network whose fine levels add little, as those of trained ones do."""
+    """A network whose fine levels add little, as in a trained network."""
     cinn = copy.deepcopy(tiny_checkpoint.cinn)
     for level in cinn.details:
         level.std.fill_(0.02)
@@ -42,7 +42,7 @@ HINTS = (Hint(0.2, 0.3, RED), Hint(0.8, 0.7, BLUE))
 
 
 def small_photo(lightness: NDArray[np.float32]) -> SmallPhoto:
-    """Return a photo that has not faded."""
+    """Return a photo with full contrast."""
     return SmallPhoto(lightness, lightness, None)
 
 
@@ -55,7 +55,7 @@ def test_samples_come_to_the_hints_and_still_differ(color, photo: NDArray[np.uin
     hinted = color(SampleOptions(4, 1, hints=HINTS))
     assert [len(sample) for sample in hinted.matches] == [2] * 4
     assert mean_chroma_distance(match_hints(plain.images, HINTS)) > 10
-    assert mean_chroma_distance(hinted.matches) < 1.5  # 8 bits, and the small photo's lightness in place of the whole's
+    assert mean_chroma_distance(hinted.matches) < 1.5  # rounding to 8 bits, and lightness of the small photo
     for i in range(3):
         assert np.abs(hinted.images[i].astype(int) - hinted.images[i + 1]).mean() > 1
 
@@ -83,25 +83,25 @@ def test_no_place_or_color_is_an_error(
 
 @pytest.mark.parametrize(("temperature", "least"), [(0.0, 0.01), (1.0, 0.02)])
 def test_hints_move_what_is_drawn_elsewhere(color, temperature: float, least: float) -> None:
-    """The rest is drawn given them: cells far from a hint change, where a correction at its point would not reach."""
+    """Other cells are drawn given the hints: cells change even beyond the reach of the correction at a hint."""
     plain, hinted = (color(SampleOptions(2, 1, temperature, hints=h)).images[:, -20:, -20:] for h in ((), HINTS[:1]))
-    assert np.abs(plain.astype(int) - hinted).mean() > least  # untrained cells heed little
+    assert np.abs(plain.astype(int) - hinted).mean() > least  # untrained cells depend little on others
 
 
 def test_hints_are_met_at_the_lightness_that_a_faded_photo_has() -> None:
-    """To the network, it is 17 at one hint and 81 at the other, where sRGB lacks their colors."""
+    """The network sees a lightness of 17 at one hint and 81 at the other, at which sRGB lacks the hints' colors."""
     small = Scaler(64).shrink(np.tile(np.linspace(100, 160, 256).astype(np.uint8), (256, 1)))
     hints = (Hint(0.05, 0.5, (20, 120, 20)), Hint(0.95, 0.5, (200, 120, 220)))
     wished = rgb_to_lab(np.array([hint.color for hint in hints], np.float32).T[None] / 255)[0, 1:].T
     cells = given_cells(small, hints)[:, 4, [0, 7]].T
-    assert np.linalg.norm(cells - wished, axis=1) == pytest.approx(0, abs=4)  # what is less alike weakens them
+    assert np.linalg.norm(cells - wished, axis=1) == pytest.approx(0, abs=4)  # unlike pixels in the cell weaken hints
     mended = mend_hints(np.zeros((1, 2, 64, 64), np.float32), small, hints)
     (colors,) = upsample_points(mended, small.own_lightness, [(128, 12), (128, 243)])
     assert colors == pytest.approx(wished, abs=1)
 
 
 def test_a_small_thing_colors_its_cell_the_less() -> None:
-    """The hint lies in the dark eighth of a cell, or in an even one; the wished color is in the gamut at both tones."""
+    """The hint is in the dark eighth of a cell, or in a uniform cell; its color is in the gamut at both tones."""
     even = np.full((256, 256), 40, np.float32)
     small = np.full((256, 256), 80, np.float32)
     small[:, 128:132] = 40
@@ -121,19 +121,19 @@ def test_two_hints_at_one_place_average(color) -> None:
 @pytest.mark.parametrize("pixels", [2, 3, 4, 8, 16])
 @pytest.mark.parametrize("count", [2, 32])
 def test_near_hints_that_contradict_each_other_keep_to_their_colors(count: int, pixels: int) -> None:
-    """Red and blue hints in turns, in rows of six, so many pixels of 256 apart."""
+    """Red and blue hints alternate in rows of six, a number of pixels (of 256) apart."""
     places = [(0.45 + i % 6 * pixels / 256, 0.45 + i // 6 * pixels / 256) for i in range(count)]
     hints = [Hint(x, y, ((230, 30, 30), (30, 30, 230))[i % 2]) for i, (x, y) in enumerate(places)]
     coffee = cv2.cvtColor(skimage.data.coffee(), cv2.COLOR_RGB2GRAY)
     for photo in (coffee, np.full((256, 256), 128, np.uint8)):
         small = small_photo(resize_lightness(photo_to_lightness(photo)))
         mended = mend_hints(np.zeros((1, 2, 64, 64), np.float32), small, hints)
-        assert np.abs(mended).max() < 130  # a* and b* of sRGB are at most 108; and a margin of 20
+        assert np.abs(mended).max() < 130  # a* and b* of sRGB are at most 108, plus a margin of 20
 
 
 def test_a_hint_on_an_edge_is_met_by_what_is_like_its_point() -> None:
     lightness = np.full((256, 256), 80, np.float32)
-    lightness[:, :129] = 20  # of the four pixels that the hint's of 64×64 covers, its own alone is dark
+    lightness[:, :129] = 20  # the hint's pixel of 64×64 covers four pixels, of which only the hint's is dark
     hints = (Hint(0.5, 0.5, (70, 40, 40)),)
     mended = mend_hints(np.zeros((1, 2, 64, 64), np.float32), small_photo(lightness), hints)
     (color,) = upsample_points(mended, lightness, [(128, 128)])[0]

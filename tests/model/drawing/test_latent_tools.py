@@ -1,4 +1,4 @@
-"""Variations, transfer, interpolation, choice and likelihood by their laws, through the door that the service uses."""
+"""Laws of variations, transfer, interpolation, choice and likelihood, through the service's interface to the model."""
 
 import math
 from unittest.mock import Mock
@@ -20,7 +20,7 @@ RED = (190, 110, 100)
 
 @pytest.fixture(scope="module")
 def colors() -> NDArray[np.uint8]:
-    """A soft color photo: what 64×64 pixels of a*b* can hold."""
+    """A soft color photo, which 64×64 pixels of a*b* can represent."""
     y, x = np.mgrid[0:128, 0:96] / 128
     return np.stack((200 * x + 30, 120 + 60 * np.sin(4 * y), 200 - 150 * x * y), 2).astype(np.uint8)
 
@@ -54,7 +54,7 @@ def test_noise_of_the_same_seed_is_independent_of_the_original(color, strength: 
     original = color(options).images[2]
     variations = vary(color, strength, 4, noise_seed=5, temperature=1.0)
     assert min(distance(image, original) for image in variations.images) > 0
-    np.testing.assert_allclose(variations.latent_norms, 1, atol=0.05)  # z₀ as its own noise would have a norm of 1.41
+    np.testing.assert_allclose(variations.latent_norms, 1, atol=0.05)  # with z₀ itself as noise, the norm would be 1.41
 
 
 def test_distance_grows_with_strength(color) -> None:
@@ -79,7 +79,7 @@ def test_only_chosen_levels_move(color) -> None:
 
 
 def test_transfer_of_all_levels_gives_the_reference_back(colorizer: CinnColorizer, colors: NDArray[np.uint8]) -> None:
-    """The photo is as gray as the reference, so the flow undoes its own encoding, up to what 64×64 pixels hold."""
+    """The photo is the reference in gray, so the flow inverts its own encoding, up to the detail of 64×64 pixels."""
     (image,) = colorize(colorizer, colors, TransferOptions(1, 0, ALL), colors).images
     assert distance(image, colors) < 2
 
@@ -100,13 +100,13 @@ def test_the_more_comes_from_the_reference_the_nearer_to_its_own_temperature_it_
         color(TransferOptions(1, 4, (weight, 0.0, 0.0, 0.0), 0.6), colors)
     decoded = [call.args[2][0][0] for call in draw.call_args_list]
     assert decoded == pytest.approx([0.6, 0.625, 0.86244, 1.0])
-    assert decoded[-1] == 1  # exactly, for only then the level's own decoder is alone
+    assert decoded[-1] == 1  # exactly: only then does the level's own decoder draw alone
 
 
 def test_a_coloring_of_a_transfer_is_the_try_whose_colors_are_most_like_the_reference(
     colorizer: CinnColorizer, color, colors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever else is drawn: its tries are its own."""
+    """Other draws do not matter: each coloring has its own tries."""
     chosen = color(TransferOptions(3, 4), colors)
     assert chosen.indices == (0, 1, 2)
     for i, image in enumerate(chosen.images):
@@ -161,7 +161,7 @@ def test_gray_photo_is_scored_as_gray(colorizer: CinnColorizer, photo: NDArray[n
     gray = colorizer.cinn.log_prob(torch.zeros(1, 2, 64, 64), condition).log_prob.sum()
     expected = -float(gray) / (8192 * math.log(2))
     for same in (photo, photo.astype(np.uint16) * 257, np.repeat(photo[..., None], 3, 2)):
-        # The a*b* of gray stored in color are 0 but for rounding.
+        # A gray photo stored in color has a*b* of 0 up to rounding.
         (found,) = colorizer.score_all([colorizer.shrink(same, with_chroma=True)])
         assert math.isclose(found.bits_per_dim, expected, rel_tol=1e-3)
 

@@ -1,4 +1,4 @@
-"""Latents by their laws."""
+"""Laws of latents."""
 
 import math
 from statistics import NormalDist
@@ -38,7 +38,7 @@ def test_other_seeds_and_indices_differ(seed: int, index: int) -> None:
 
 
 def test_the_numbers_of_a_seed_stay_what_they_are() -> None:
-    """A picture that somebody kept with its seed can be made again, with whatever numpy."""
+    """A picture can be made again from its seed with any version of numpy."""
     independent, others = draw_latents((3, 3), (1.0, 1.0), 7, [1])
     stratified, same = draw_latents((3, 3), (1.0, 1.0), 7, [1], stratified=True)
     assert_allclose(independent, [[-1.3418404, 0.4716627, 0.7923804]], atol=1e-6)
@@ -58,11 +58,11 @@ def test_a_block_of_samples_has_one_in_each_stratum(size: int, block: int) -> No
 def test_no_two_samples_of_a_seed_are_alike() -> None:
     latents = draw_latents((128,), FLAT[:1], 7, range(64), stratified=True)[0]
     alike = np.corrcoef(latents) - np.eye(64)
-    assert alike.max() < 5 / math.sqrt(128)  # as of independent ones: within 5 standard errors of 0
+    assert alike.max() < 5 / math.sqrt(128)  # like independent ones: within 5 standard errors of 0
 
 
 def test_a_sample_alone_is_gaussian_in_every_number() -> None:
-    """Over seeds, whatever its index: quarters are hit alike, and numbers know nothing of each other."""
+    """Over seeds, at any index: each quarter is equally likely, and numbers are independent."""
     for index in (0, 5):
         drawn = np.stack([draw_latents((16,), (1.0,), seed, [index], stratified=True)[0][0] for seed in range(2000)])
         quarters = (np.vectorize(NormalDist().cdf)(drawn.astype(np.float64)) * 4).astype(int)

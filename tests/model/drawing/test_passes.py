@@ -1,4 +1,4 @@
-"""Several photos in shared passes: what is drawn for one does not depend on the others."""
+"""Shared passes of several photos: the draws of one do not depend on the others."""
 
 import threading
 import time
@@ -59,14 +59,14 @@ def test_a_picture_is_the_same_alone_and_in_any_batch(colorizer: CinnColorizer, 
             (alone,) = colorizer.draw_all([each])
             assert together.indices == alone.indices
             assert together.bits_per_dim == pytest.approx(alone.bits_per_dim, abs=1e-4)
-            # chunks of one size take the same kernels: at most a rounding apart, and in fact nothing
+            # chunks of one size use the same kernels: equal up to rounding, and in fact exactly
             assert np.abs(images(colorizer, photo, together) - images(colorizer, photo, alone)).max() <= 1
 
     check()
 
 
 def test_to_the_bit_wherever_it_stands_in_the_batch(colorizer: CinnColorizer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The coarsest level of all photos is drawn at once."""
+    """The coarsest level is drawn for all photos at once."""
     mine, other = (task(colorizer, photo, SampleOptions(1, seed)) for photo, seed in ((0, 5), (1, 6)))
     warm = task(colorizer, 2, SampleOptions(3, 5, 1.0, hints=(HINT,)))
     (alone,) = colorizer.draw_all([mine])
@@ -102,7 +102,7 @@ def test_draws_of_one_temperature_share_chunks(colorizer: CinnColorizer, monkeyp
     passes = colorizer._passes
     draw = Mock(wraps=passes._runtime.draw_coarsest)
     monkeypatch.setattr(passes._runtime, "draw_coarsest", draw)
-    monkeypatch.setattr(passes, "_workers", 4)  # so many that chunks stay small
+    monkeypatch.setattr(passes, "_workers", 4)  # enough that chunks stay small
     temperatures = [1.0, 0.5, 1.0, 0.5]
     tasks = [task(colorizer, i, SampleOptions(3 if i < 2 else 1, i, t)) for i, t in enumerate(temperatures)]
     together = colorizer.draw_all(tasks)
@@ -116,7 +116,7 @@ def test_finished_a_few_at_a_time(colorizer: CinnColorizer, monkeypatch: pytest.
     together = images(colorizer, 0, drawn)
     for images_at_once in (0, 1, 2):
         monkeypatch.setattr("model.pixels.scaling.FINISHED_BYTES", images_at_once * PHOTOS[0].size)
-        # another number of maps may be vectorized otherwise, which may round otherwise
+        # vectorization, and with it rounding, may depend on the number of maps
         assert np.abs(images(colorizer, 0, drawn) - together).max() <= 1
 
 
@@ -153,7 +153,7 @@ def test_no_memory_left(tiny_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyP
 
 
 def test_fewer_passes_run_at_once_after_memory_ran_out(tiny_checkpoint: Checkpoint) -> None:
-    """They are of the same size: on a CPU, others would have to be compiled."""
+    """Their size stays the same: on a CPU, another size would have to be compiled."""
     passes = Passes(tiny_checkpoint, "cpu")
     passes._workers, passes._threads = 2, ThreadPoolExecutor(2)
     together, busy = threading.Barrier(2, timeout=10), list[int]()
@@ -189,7 +189,7 @@ def test_passes_grow_again_after_memory_ran_out(tiny_checkpoint: Checkpoint, mon
         return max(sizes)
 
     assert draws_at_once() == 256
-    for _ in range(9):  # as often as nothing is left to halve
+    for _ in range(9):  # more often than the batch can be halved
         with pytest.raises(OutOfMemoryError), passes.running():
             raise MemoryError
     assert draws_at_once() == 1

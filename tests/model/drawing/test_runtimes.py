@@ -1,4 +1,4 @@
-"""OpenVINO computes what torch defines, and gives each row the same whatever stands beside it."""
+"""OpenVINO gives the results of torch, and a row's result does not depend on other rows."""
 
 from pathlib import Path
 
@@ -42,7 +42,7 @@ def exact(tiny_checkpoint: Checkpoint, cache: GraphCache) -> OpenvinoRuntime:
 
 @pytest.fixture(scope="module")
 def fast(tiny_checkpoint: Checkpoint, cache: GraphCache) -> OpenvinoRuntime:
-    """In bfloat16, where this processor has it."""
+    """A runtime in bfloat16, where this processor has it."""
     return OpenvinoRuntime(tiny_checkpoint, threads=2, cache=cache)
 
 
@@ -55,7 +55,7 @@ def photos(count: int = 2) -> Floats:
 
 
 def rows(cinn: Cinn) -> tuple[Indices, Floats, Floats, Floats]:
-    """Draws of two photos: at several temperatures, one of them with given cells."""
+    """Draws of two photos at several temperatures, one with given cells."""
     given = np.full((ROWS, 2, 8, 8), np.nan, np.float32)
     given[1, :, 2, 5] = 30, -20
     given[1, :, 7, 7] = 10
@@ -84,7 +84,7 @@ def test_draws_are_those_of_the_definition(cinn: Cinn, exact: OpenvinoRuntime, t
     photo, z, _, given = rows(cinn)
     asked = (photo, z, np.array(temperatures, np.float32), given)
     defined, computed = (runtime.draw_coarsest(conditions(runtime), *asked) for runtime in (TorchRuntime(cinn), exact))
-    np.testing.assert_allclose(computed, defined, rtol=1e-4, atol=1e-3)  # a*b* go to 100
+    np.testing.assert_allclose(computed, defined, rtol=1e-4, atol=1e-3)  # a*b* reach 100
     np.testing.assert_allclose(computed[1, :, 2, 5], [30, -20], **CLOSE)
 
 
@@ -143,7 +143,7 @@ def test_weights_of_steps_are_stored_in_half_the_bytes_and_change_no_bit(
     stored = [each for each in read if each.get_type_name() == "Constant"]
     assert {each.get_element_type() for each in stored} == {openvino.Type.bf16}
     of_blocks = 4 * tiny_checkpoint.cinn.config.coarsest.decoder_blocks
-    assert len(stored) == of_blocks + 2  # and the a*b*'s, and the output's
+    assert len(stored) == of_blocks + 2  # plus those of the a*b* and of the output
     assert not any(each.get_type_name() == "Constant" for each in weights)
 
 
@@ -193,7 +193,7 @@ def test_numbers_that_are_not_finite_do_not_outlive_their_draw(cinn: Cinn, fast:
     before = fast.draw_coarsest(condition, photo, z, temperature, given)
     broken = condition._replace(cells=tuple(cells * np.nan for cells in condition.cells))
     no_numbers = fast.draw_coarsest(broken, photo, z, temperature, given)
-    assert not np.isfinite(no_numbers[0]).any()  # of which no cell is given
+    assert not np.isfinite(no_numbers[0]).any()  # row without given cells
     assert np.array_equal(fast.draw_coarsest(condition, photo, z, temperature, given), before)
 
 

@@ -1,4 +1,4 @@
-"""The laws that every invertible block obeys, the product's and research's alike."""
+"""Laws of every invertible block, in the product and in research."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ __all__ = ["Case", "laws_of"]
 
 
 class Case(NamedTuple):
-    """A block to judge, with what it takes."""
+    """A block to test, with its inputs."""
 
     build: Callable[[], nn.Module]
     shape: tuple[int, ...]
@@ -23,8 +23,8 @@ class Case(NamedTuple):
 
 
 def made(case: Case) -> tuple[nn.Module, Tensor, Any]:
-    """Build a block, an input and a condition; every parameter is off its (partly zero) start, so that it counts."""
-    with default_dtype(torch.float64):  # the mixing matrices are orthogonal to the precision they are built in
+    """Build a block, an input and a condition; parameters are moved from their (partly zero) initial values."""
+    with default_dtype(torch.float64):  # mixing matrices are orthogonal up to the precision of their construction
         block = case.build()
     spread(block)
     for name, value in (("mean", 0.4), ("std", 1.7)):
@@ -34,7 +34,7 @@ def made(case: Case) -> tuple[nn.Module, Tensor, Any]:
 
 
 def inverse_undoes_forward(block: nn.Module, x: Tensor, c: Any) -> None:
-    """The inverse gives back x, and its log-det is −log-det."""
+    """The inverse returns x, and its log-det is −log-det."""
     z, log_det = block(x, c)
     back, inverse_log_det = block.inverse(z, c)
     assert_close(back, x)
@@ -42,13 +42,13 @@ def inverse_undoes_forward(block: nn.Module, x: Tensor, c: Any) -> None:
 
 
 def forward_undoes_inverse(block: nn.Module, x: Tensor, c: Any) -> None:
-    """Every z is the latent of what it decodes to."""
+    """Decoding and encoding return z."""
     z = draw(*block(x, c)[0].shape, seed=2)
     assert_close(block(block.inverse(z, c)[0], c)[0], z)
 
 
 def log_det_is_that_of_the_jacobian(block: nn.Module, x: Tensor, c: Any) -> None:
-    """The log-det is that of autograd's Jacobian."""
+    """The log-det equals that of autograd's Jacobian."""
     log_det = block(x, c)[1].expand(3)
 
     def first(x0: Tensor) -> Tensor:
@@ -66,7 +66,7 @@ def samples_do_not_mix(block: nn.Module, x: Tensor, c: Any) -> None:
 
 
 def arguments_are_unchanged(block: nn.Module, x: Tensor, c: Any) -> None:
-    """Neither direction writes into what it is given."""
+    """Neither direction writes into its arguments."""
     kept = x.clone()
     z, _ = block(x, c)
     kept_z = z.clone()
@@ -76,7 +76,7 @@ def arguments_are_unchanged(block: nn.Module, x: Tensor, c: Any) -> None:
 
 
 def every_parameter_gets_a_gradient(block: nn.Module, x: Tensor, c: Any) -> None:
-    """Latents and log-det depend on every parameter: for blocks whose whole condition is given from outside."""
+    """Latents and log-det depend on every parameter (for blocks whose condition comes entirely from outside)."""
     z, log_det = block(x, c)
     (z.square().sum() + log_det.sum()).backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in block.parameters())
@@ -92,7 +92,7 @@ LAWS = (
 
 
 def laws_of(blocks: Mapping[str, Case]) -> Callable[..., None]:
-    """Return a test of every law and every block of a table; couplings have one law more."""
+    """Return a test of every law for every block of a table; couplings have an additional law."""
     pairs = [(law, name) for law in LAWS for name in blocks]
     pairs += [(every_parameter_gets_a_gradient, name) for name in blocks if "coupling" in name]
 

@@ -1,4 +1,4 @@
-"""A network as arrays: those of its file and those of the network in memory are the same."""
+"""A network as arrays: its file and the network in memory give the same."""
 
 from pathlib import Path
 

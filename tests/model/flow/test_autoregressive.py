@@ -1,4 +1,4 @@
-"""The coarsest level: each cell knows those before it and no others; cells that are given stay as they are."""
+"""The coarsest level: each cell depends on earlier cells only, and given cells stay unchanged."""
 
 import copy
 import math
@@ -72,11 +72,11 @@ def test_given_cells_stay_and_the_others_heed_them(level: AutoregressiveLevel) -
     known = given[0].isfinite()
     assert_close(x[0][known], given[0][known])
     assert (x[0] - free[0])[~known].abs().mean() > 1e-3
-    assert_close(x[1], free[1])  # the row beside it, of which nothing is given
+    assert_close(x[1], free[1])  # the other row has no given cells
 
 
 def test_hints_first_is_what_training_sees(level: AutoregressiveLevel) -> None:
-    """A draw with given cells is a draw of the density that `log_prob` has in the order that begins with them."""
+    """A draw with given cells follows the density of `log_prob` in the order that begins with these cells."""
     photo, z = draw(1, CELLS, 16), draw(1, 2 * CELLS)
     given = torch.full((1, 2, 8, 8), math.nan, dtype=torch.float64)
     given[0, :, 3, 3] = 1.5
@@ -98,7 +98,7 @@ def test_cold_draws_are_colder_between_the_first_cells_and_warm_ones_all_alike(l
     drawn = level.draw_order(draw(4, 2 * CELLS), temperature, given.expand(4, -1, -1, -1))
     by_cell = torch.zeros(4, CELLS, dtype=torch.float64).scatter(1, drawn.order, drawn.temperatures)[:, level.order]
     alike = torch.tensor([1.0, 1.0, 1.3], dtype=torch.float64)
-    assert_close(by_cell[1:], alike[:, None].expand(-1, CELLS))  # a given cell comes first and changes no other
+    assert_close(by_cell[1:], alike[:, None].expand(-1, CELLS))  # a given cell comes first and changes no other cell
     assert_close(by_cell[0, :4], (temperature[:1] / DISTILLED_TEMPERATURE).expand(4))
     assert (by_cell[0].diff() <= 0).all()
     assert by_cell[0, -1] < by_cell[0, 4] < by_cell[0, 3]
@@ -136,7 +136,7 @@ def prior() -> Prior:
 
 
 def test_the_prior_s_density_is_that_of_cells_in_any_order(prior: Prior) -> None:
-    """Each cell's mixture heeds those before it alone, and every parameter counts."""
+    """Each cell's mixture depends on earlier cells only, and every parameter counts."""
     x, order = draw(2, CELLS, 2), torch.from_numpy(dispersed_order()).roll(5).expand(2, -1)
     changed = x.clone()
     changed[:, 20] += 1

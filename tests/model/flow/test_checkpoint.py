@@ -1,4 +1,4 @@
-"""Weights come back as they were written, or not at all."""
+"""Weights are read exactly as they were written, or refused."""
 
 import hashlib
 import math
@@ -20,7 +20,7 @@ from model.flow.weights_file import write_weights
 
 
 def resum(path: Path) -> None:
-    """Make SHA256SUMS agree with whatever the file holds now."""
+    """Update SHA256SUMS to the file's current content."""
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     (path.parent / "SHA256SUMS").write_text(f"{digest}  {path.name}\n")
 
@@ -32,7 +32,7 @@ def test_round_trip(tiny_checkpoint: Checkpoint, tiny_weights: Path) -> None:
     assert loaded.temperature_exponents == tiny_checkpoint.temperature_exponents
     parameters = dict(tiny_checkpoint.cinn.named_parameters())
     for name, tensor in tiny_checkpoint.cinn.state_dict().items():
-        # float16 keeps 11 bits of a parameter; buffers are exact.
+        # Parameters keep the 11 bits of float16; buffers are exact.
         tolerance = 2**-11 if name in parameters else 0.0
         assert_close(loaded.cinn.state_dict()[name], tensor, rtol=tolerance, atol=tolerance * 1e-3)
 

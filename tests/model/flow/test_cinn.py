@@ -1,4 +1,4 @@
-"""The whole cINN: exact in both directions, and nothing that depends on the photo is computed per sample."""
+"""The whole cINN: exact in both directions, with a condition that is computed once per photo."""
 
 import pytest
 import torch
@@ -19,7 +19,7 @@ SMALL = CinnConfig(
 
 
 def build(config: CinnConfig, dtype: torch.dtype = torch.float64) -> Cinn:
-    """A cINN whose every parameter of the flow is off its start."""
+    """Build a cINN with all parameters of the flow moved from their initial values."""
     with default_dtype(dtype):
         cinn = Cinn(config)
     spread(cinn.coarsest, cinn.prior, cinn.reward, cinn.decoder, *cinn.details)
@@ -72,7 +72,7 @@ def test_every_parameter_of_the_levels_gets_a_gradient() -> None:
     without = {
         name.split(".")[0] for name, p in cinn.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0
     }
-    assert without == {"distilled", "prior", "reward"}  # which have no part in the density
+    assert without == {"distilled", "prior", "reward"}  # these have no part in the density
 
 
 def test_condition_features_do_not_depend_on_the_batch() -> None:
@@ -83,7 +83,7 @@ def test_condition_features_do_not_depend_on_the_batch() -> None:
 
 
 def test_what_a_subnet_returns_is_bounded() -> None:
-    # Else a latent far from the training data is pushed further out by every block, as trained flows have shown.
+    # Otherwise every block pushes a latent far from the training data further out, as seen in trained flows.
     coupling = AffineCoupling(6, ConvSubnet, 8).double()
     nn.init.normal_(coupling.subnet.last.weight, generator=torch.Generator().manual_seed(1))
     direction, share = draw(2, 3, 4, 4).sign(), draw(2, 8, 4, 4)

@@ -1,4 +1,4 @@
-"""Blocks that have a twin in FrEIA agree with it numerically; of mixings and permutations any will do."""
+"""Blocks agree numerically with their counterparts in FrEIA, apart from the choice of mixings and permutations."""
 
 import math
 from collections.abc import Callable
@@ -28,7 +28,7 @@ def test_haar_downsampling() -> None:
     x = draw(2, 3, 8, 6)
     ours, log_det = HaarDownsampling()(x)
     (theirs,), their_log_det = fm.HaarDownsampling([(3, 8, 6)], order_by_wavelet=True)([x])
-    # FrEIA has the differences in another order, which is all that may differ.
+    # Only the order of the differences may differ from FrEIA.
     bands, their_bands = (
         sorted(z.unflatten(1, (4, 3)).unbind(1), key=lambda band: band.sum().item()) for z in (ours, theirs)
     )
@@ -65,7 +65,7 @@ def test_conditional_affine() -> None:
     x, condition = draw(5, 4, 3, 3), draw(5, 8, 3, 3, seed=1)
 
     def subnet(c: Tensor) -> Tensor:
-        """FrEIA's direction z → x: x = z·exp(s) + t, its subnet gives s before the clamp, then t."""
+        """Subnet for FrEIA's direction z → x, x = z·exp(s) + t: returns s before the clamp, then t."""
         return torch.cat(c.chunk(2, 1)[::-1], 1)
 
     theirs = fm.ConditionalAffineTransform(

@@ -1,4 +1,4 @@
-"""Laws that every invertible block obeys; a new block costs one line in BLOCKS."""
+"""Laws of every invertible block; a new block needs one line in BLOCKS."""
 
 from torch import Tensor, nn
 
@@ -29,7 +29,7 @@ def autoregressive_level() -> AutoregressiveLevel:
 
 
 class MixtureBlock(nn.Module):
-    """A mixture as a block whose condition is all that it is."""
+    """A mixture as a block that has no parameters besides its condition."""
 
     def forward(self, x: Tensor, condition: Mixture) -> tuple[Tensor, Tensor]:
         return condition.forward(x)

@@ -1,4 +1,4 @@
-"""Mixtures of bivariate Gaussians: exact in the tails, tempered as they should be, compiled as they are defined."""
+"""Mixtures of bivariate Gaussians: exact tails, correct temperatures, and compiled code equal to its definition."""
 
 import math
 from typing import Any
@@ -40,7 +40,7 @@ def test_latents_far_in_the_tails_come_back(mixture: Mixture, size: float) -> No
 
 
 def test_a_draw_takes_few_calls(mixture: Mixture) -> None:
-    """On a GPU, where each takes some microseconds however few rows there are; every coloring has 64 draws."""
+    """On a GPU, each call takes some microseconds even for few rows, and every coloring has 64 draws."""
     calls = list[str]()
 
     class Count(TorchDispatchMode):
@@ -63,7 +63,7 @@ def test_the_compiled_draw_is_the_definition(mixture: Mixture, temperature: floa
 
 @pytest.mark.parametrize("size", [0.5, 2.0, 8.0, 20.0])
 def test_the_compiled_latents_are_the_definition(size: float) -> None:
-    """At points from the middle of a mixture to far in its tails, on either side."""
+    """The points range from the middle of a mixture far into its tails on either side."""
     output = 1.5 * draw(ROWS, 6 * 8, seed=7, dtype=torch.float32)
     mixture = Mixture.from_output(output.double())
     x, _ = mixture.inverse(size * latents().clamp(-1.3, 1.3))
@@ -100,7 +100,7 @@ def test_cooling_drops_light_components_and_narrows_the_others(mixture: Mixture)
     kept = cool.log_weights > -math.inf
     assert kept.any(-1).all()
     assert not kept.all()
-    # those kept hold at least √T of the weight, and would not without the lightest of them
+    # the components kept hold at least √T of the weight, but less without the lightest of them
     weights = mixture.log_weights.exp()
     share = (weights * kept).sum(-1)
     lightest = torch.where(kept, weights, math.inf).amin(-1)
@@ -110,7 +110,7 @@ def test_cooling_drops_light_components_and_narrows_the_others(mixture: Mixture)
 
 
 def test_an_attached_draw_has_the_gradient_of_the_quantile(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Against finite differences of the inverse at fixed latents."""
+    """The reference is finite differences of the inverse at fixed latents."""
     monkeypatch.setattr("model.flow.mixture.LEAST_DENSITY", 0.0)
     output, direction = 0.4 * draw(40, 6 * 4, seed=6), draw(40, 6 * 4, seed=7)
     z = 0.5 * latents()[:40]

@@ -1,4 +1,4 @@
-"""Color propagation: convex, local, and exact where one neighbor is chosen; and colors recalled from far away."""
+"""Color propagation: convex, local, and exact if one neighbor is chosen; and recall of distant colors."""
 
 import torch
 from torch import Tensor
@@ -41,7 +41,7 @@ def test_a_chosen_recalled_color_is_taken() -> None:
 
 
 def test_a_pixel_recalls_the_color_of_a_cell_that_looks_alike() -> None:
-    """A mark at one end of the photo finds the color of the only other one, at the other end."""
+    """A mark at one end of the photo recalls the color of the only similar mark, at the other end."""
     recall = Recall(width=1, heads=1)
     with torch.no_grad():
         for layer in (recall.query, recall.key):

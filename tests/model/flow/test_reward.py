@@ -1,4 +1,4 @@
-"""The reward model: its word on a draw depends on its photo, colors and densities, and on no other draw."""
+"""The reward model: a draw's reward depends on its photo, colors and densities, and on no other draw."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Color conversions, against scikit-image and known colors."""
+"""Color conversions, compared with scikit-image and known colors."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def rows(colors: NDArray[np.float64]) -> NDArray[np.float64]:
 @pytest.mark.parametrize(("rgb", "lab"), KNOWN.items())
 def test_known_colors(rgb: tuple[int, ...], lab: tuple[float, ...]) -> None:
     encoded, expected = rows(np.array([rgb]) / 255), rows(np.array([lab]))
-    # the table has four decimals, and the matrix seven
+    # the table has four decimals, the matrix seven
     np.testing.assert_allclose(rgb_to_lab(encoded), expected, atol=5e-4, rtol=0)
     np.testing.assert_allclose(lab_to_rgb(expected), encoded, atol=1e-5, rtol=0)
 
@@ -47,7 +47,7 @@ def test_grays_have_no_chroma(dtype: type[np.floating]) -> None:
 
 
 def test_round_trip() -> None:
-    """Colors in sRGB and far beyond come back."""
+    """Colors inside and far outside sRGB come back."""
     lab = rows(np.random.default_rng(2).uniform((0, -120, -120), (100, 120, 120), (10_000, 3)))
     np.testing.assert_allclose(rgb_to_lab(lab_to_rgb(lab)), lab, atol=1e-5, rtol=0)
 

@@ -1,4 +1,4 @@
-"""Frames of prints and film: what counts as one, and that it stays gray around a photo that is colored as if alone."""
+"""Frames of prints and film: their detection, gray frames, and photos colored as without a frame."""
 
 import cv2
 import numpy as np
@@ -45,7 +45,7 @@ def found(photo: np.ndarray) -> Frame:
 )
 def test_finds_a_frame_to_the_pixel(photo: np.ndarray, sides: tuple[int, ...], tone: int) -> None:
     top, _bottom, left, _right = sides
-    for scale in (1, 7):  # both are averaged to 256 pixels, and the larger one thinned out before
+    for scale in (1, 7):  # both are averaged to 256 pixels, the larger one after subsampling
         large = cv2.resize(photo, None, fx=scale, fy=scale)
         whole = framed(large, *(scale * side for side in sides), tone=tone)
         inside = slice(scale * top, scale * (top + 300)), slice(scale * left, scale * (left + 451))
@@ -70,8 +70,8 @@ def test_finds_a_frame_within_a_frame(photo: np.ndarray) -> None:
     "change",
     [
         lambda photo: photo,
-        lambda photo: framed(photo, 30, 0, 0, 0),  # one side: may be the sky
-        lambda photo: framed(photo, 30, 0, 30, 0),  # two that meet
+        lambda photo: framed(photo, 30, 0, 0, 0),  # one side may be sky
+        lambda photo: framed(photo, 30, 0, 30, 0),  # two adjacent sides
         lambda photo: framed(photo, 20, 20, 30, 30, tone=128),  # neither paper nor film
         lambda photo: framed(photo, 200, 200, 300, 300),  # a background
         lambda photo: np.full_like(photo, PAPER),
@@ -100,7 +100,7 @@ def test_points_follow_the_photo() -> None:
 
 
 def test_the_frame_alone_stays_gray(photo: np.ndarray) -> None:
-    """And has the warmth that all of the picture has; what is inside has its colors up to the edge."""
+    """The frame shares the warmth of the whole picture; the inside has its colors up to the edge."""
     whole = framed(photo, 25, 25, 40, 40, tone=230)
     inside = found(whole).inside(whole.shape)
     chroma = np.full((2, 2, 64, 64), 40, np.float32)
@@ -137,7 +137,7 @@ def test_hints_work_inside_and_a_hint_on_the_frame_is_missed(colorizer: Colorize
     (drawn,) = colorizer.draw_all([DrawTask(colorizer.shrink(whole), options)])
     (coloring,) = colorizer.finish(whole, drawn)
     inside, on_frame = coloring.hints
-    assert inside.delta_chroma < 5  # of a network without training
+    assert inside.delta_chroma < 5  # an untrained network
     assert on_frame.delta_chroma > 50
     only = SampleOptions(1, 7, hints=hints[1:])
     (drawn,) = colorizer.draw_all([DrawTask(colorizer.shrink(whole), only)])

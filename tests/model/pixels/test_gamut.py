@@ -1,4 +1,4 @@
-"""Gamut mapping by its laws."""
+"""Laws of gamut mapping."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float3
 
 
 def extreme_colors(dtype: type[np.floating]) -> Floats:
-    """Return any lightness, black and white among them, with chroma from faint to absurd."""
+    """Return colors of any lightness, including black and white, with faint to extreme chroma."""
     generator = np.random.default_rng(0)
     lightness = generator.uniform(0, 100, 20_000)
     lightness[:1000], lightness[1000:2000] = 0, 100

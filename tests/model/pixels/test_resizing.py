@@ -1,4 +1,4 @@
-"""Resizing to the network's sizes keeps averages and order."""
+"""Resizing to the network's sizes: averages, smoothing and contrast."""
 
 import cv2
 import numpy as np
@@ -36,7 +36,7 @@ def test_what_is_too_sharp_for_the_network_is_smoothed() -> None:
     [(38, 73, 17, 81), (2, 97, 2, 97), (2, 40, 2, 81), (62, 99, 17, 99), (50, 56, 38, 68), (0, 4, 0, 20)],
 )
 def test_a_faded_photo_has_its_contrast_back(black: float, white: float, darkest: float, lightest: float) -> None:
-    """Grows up to five times, around its middle where there is room."""
+    """Contrast grows at most fivefold, around the middle where there is room."""
     ramp = np.tile(np.linspace(black, white, 256, dtype=np.float32), (256, 1))
     resized = resize_lightness(ramp)
     assert [resized.min(), resized.max()] == pytest.approx([darkest, lightest], abs=2)
@@ -51,7 +51,7 @@ def test_chroma_is_averaged_over_area() -> None:
 
 @pytest.mark.parametrize("shape", [(150, 224), (64, 64), (700, 900), (20, 30), (1, 1)])
 def test_chroma_of_a_photo_is_that_of_all_its_pixels(shape: tuple[int, int]) -> None:
-    """Strips of rows, as photos above 262,144 pixels are worked on, change nothing."""
+    """Processing in strips of rows, as for photos above 262,144 pixels, does not change the result."""
     photo = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
     lab = rgb_to_lab(photo.transpose(2, 0, 1)[None] / np.float32(255))[0, 1:]
     expected = resize_chroma(np.ascontiguousarray(lab.transpose(1, 2, 0)), 64)

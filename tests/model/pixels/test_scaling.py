@@ -1,4 +1,4 @@
-"""The look of finished colorings: saturation and warmth, at constant lightness."""
+"""Saturation and warmth of finished colorings, at constant lightness."""
 
 import numpy as np
 import pytest

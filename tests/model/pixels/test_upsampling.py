@@ -1,4 +1,4 @@
-"""Joint bilateral upsampling, compiled and as it is defined, against a slow reference."""
+"""Joint bilateral upsampling, compiled and in numpy, compared with a slow reference."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -33,7 +33,7 @@ SHAPES = [(1, 1), (1, 37), (45, 3), (16, 12), (23, 31), (60, 90), (3, 700)]
 
 
 def photo(shape: tuple[int, int]) -> Floats:
-    """Return the lightness of soft shapes with hard edges, from black to white."""
+    """Return lightness from black to white, with soft shapes and hard edges."""
     soft = cv2.resize(np.random.default_rng(0).uniform(-20, 120, (6, 6)), shape[::-1], interpolation=cv2.INTER_CUBIC)
     hard = np.where(np.add.outer(np.arange(shape[0]), np.arange(shape[1])) // 7 % 2, 25, 0)
     return np.asarray(np.reshape(soft + hard, shape).clip(0, 100), np.float32)
@@ -51,7 +51,7 @@ def reference_average(image: Doubles, shape: tuple[int, int]) -> Doubles:
 
 
 def reference_upsample(chroma: Doubles, guide: Doubles, lightness: Doubles) -> Doubles:
-    """Upsample (C, h, w) pixel by pixel, as the formula says."""
+    """Upsample (C, h, w) pixel by pixel, by the formula."""
     result = np.empty((len(chroma), *lightness.shape))
     small, reach = np.array(guide.shape), np.arange(TAPS) - TAPS // 2
     for at in np.ndindex(*lightness.shape):
@@ -66,7 +66,7 @@ def reference_upsample(chroma: Doubles, guide: Doubles, lightness: Doubles) -> D
 
 
 def reference(chroma: Floats, lightness: Floats) -> NDArray[np.uint8]:
-    """Do all of it in float64, with other means: areas by repetition, sharpening by its definition, long bisection."""
+    """Upsample in float64 by other methods: areas by repetition, sharpening by its definition, long bisection."""
     small = chroma.shape[2:]
     wished, light = chroma.reshape(-1, *small).astype(np.float64), lightness.astype(np.float64)
     guide = reference_average(light, small)
@@ -94,7 +94,7 @@ def test_both_equal_the_reference_within_a_level(shape: tuple[int, int], sigma: 
     for upsample in (upsample_to_rgb, upsample_to_rgb_plainly):
         difference = upsample(chroma, lightness).astype(int) - expected
         assert np.abs(difference).max() <= 1
-        assert np.abs(difference).mean() < 0.05  # else more than rounding differs
+        assert np.abs(difference).mean() < 0.05  # rounding alone stays below this
 
 
 @PATHS
@@ -142,7 +142,7 @@ def test_a_pixel_unlike_all_around_it_gets_their_color() -> None:
     points = [(y, 333) for y in range(300, 303)]
     upsampled = upsample_points(chroma, lightness, points)
     flat = upsample_points(chroma, np.full_like(lightness, 1.0), points)
-    # the bright pixels lighten their small pixel by 3 L*, and so draw a little to it
+    # the bright pixels lighten their small pixel by 3 L*, which gives it some weight
     np.testing.assert_allclose(upsampled, flat, atol=1.0, rtol=0)
 
 
@@ -213,4 +213,4 @@ def test_points_are_those_of_the_whole(shape: tuple[int, int]) -> None:
     found = upsample_points(chroma, lightness, points).transpose(1, 0, 2)[..., None, None]
     for (y, x), light, color in zip(points, shown, found, strict=True):
         rgb = lab_to_rgb(map_to_gamut(np.concatenate((light, color), 1))).clip(0, 1)
-        assert np.abs(255 * rgb[:, :, 0, 0] - whole[:, y, x]).max() < 0.51  # as far as bytes show
+        assert np.abs(255 * rgb[:, :, 0, 0] - whole[:, y, x]).max() < 0.51  # the rounding of bytes

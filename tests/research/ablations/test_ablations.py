@@ -1,4 +1,4 @@
-"""Each ablation trains, is measured, and differs from what it is compared with in one thing."""
+"""Ablations: training, measurements, and a single difference from the variant that each is compared with."""
 
 import json
 import math
@@ -55,7 +55,7 @@ def check(rows: dict[str, Row], names: Sequence[str]) -> None:
 
 
 def states(config: StudyConfig) -> dict[Path, int]:
-    """Return when each state was written."""
+    """Return the time at which each state was written."""
     return {file: file.stat().st_mtime_ns for file in config.out.rglob("*.pt")}
 
 
@@ -114,12 +114,12 @@ def test_one_command(
     monkeypatch.setattr(command, "study", lambda *_: iter(rows.items()))
     (tmp_path / "features").mkdir()
     (tmp_path / "features" / "shard-0").symlink_to(made_up)
-    shutil.copy(subsets / "pets" / "0.png", tmp_path / "shard.png")  # whose features are there already
+    shutil.copy(subsets / "pets" / "0.png", tmp_path / "shard.png")  # its features exist already
     words = ("--data", tmp_path / "shard.png", "--features", tmp_path / "features", "--views", 1)
     words += ("--photos", subsets, "--init", tiny_weights, "--out", tmp_path / "out")
     shown = run(main, *words).stdout
     assert "3 ± 0.5" in shown
-    assert "stopped; run the same command again to continue" in shown  # of one variant alone
+    assert "stopped; run the same command again to continue" in shown  # only one variant was trained
     assert json.loads((tmp_path / "out" / "ablations.json").read_text()) == rows
     assert (tmp_path / "out" / "ablations.png").exists()
     (tmp_path / "empty").mkdir()

@@ -1,4 +1,4 @@
-"""Ablated cINNs and the authors' chain are exactly invertible, too."""
+"""Exact inverses of ablated cINNs and of the authors' chain."""
 
 import math
 from contextlib import nullcontext
@@ -51,7 +51,7 @@ CONFIGS = {
 
 
 def build(config: CouplingConfig) -> CouplingCinn:
-    """Build a cINN in float64 whose every parameter of the flow is off its start."""
+    """Build a cINN in float64, with all parameters of the flow moved from their initial values."""
     with default_dtype(torch.float64):
         cinn = CouplingCinn(config)
     spread(*cinn.levels)
@@ -64,7 +64,7 @@ def build(config: CouplingConfig) -> CouplingCinn:
 
 @pytest.fixture(scope="module", params=CONFIGS)
 def of_photo(request: pytest.FixtureRequest) -> tuple[CouplingCinn, list[Tensor]]:
-    """A cINN of each kind, and its condition of a photo."""
+    """A cINN of each kind, and its condition for a photo."""
     cinn = build(CONFIGS[request.param])
     return cinn, cinn.condition(lightness())
 
@@ -127,7 +127,7 @@ def test_the_chain_is_the_authors_in_its_shapes() -> None:
 
 
 def test_the_log_det_of_the_chain_is_that_of_its_parts() -> None:
-    # At zero weights only the scales are left, and the log-det is theirs.
+    # With zero weights, only the scales contribute to the log-det.
     cinn = build(CONFIGS["chain"])
     chain = cinn.levels[0]
     with torch.no_grad():
@@ -146,7 +146,7 @@ def test_what_surrounds_a_level_is_as_in_the_product() -> None:
 
 
 def test_detail_of_a_smooth_ramp_is_small() -> None:
-    # A step of 1 a pixel has plain Haar details of 1; cubic convolution leaves less than a fifth of it.
+    # A slope of 1 per pixel has plain Haar details of 1; cubic convolution leaves less than a fifth.
     ramp = torch.arange(32, dtype=torch.float64).expand(1, 2, 32, 32)
     assert detail(ramp)[..., 3:-3, 3:-3].abs().max() < 0.2
 
@@ -181,7 +181,7 @@ def test_data_are_standardized(dataset: FeatureDataset) -> None:
     batch = next(dataset.batches(len(dataset.train), np.random.default_rng(0)))
     for level, flow in enumerate(cinn.levels):
         seen = flow.standardize(cinn.level_data(batch.chroma)[level][0])
-        # Haar bands of one photo need not have unit variance each, but all of them together do.
+        # A single Haar band need not have unit variance, but all together do.
         assert seen.square().mean().item() == pytest.approx(1, rel=0.05)
 
 

@@ -1,4 +1,4 @@
-"""Research's blocks obey the laws of every invertible block."""
+"""Laws of invertible blocks, for the blocks of research."""
 
 from collections.abc import Callable
 from typing import Any

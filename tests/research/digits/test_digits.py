@@ -1,4 +1,4 @@
-"""The digits' cINN: its data, laws, training, measures and figures, and the weights that come with it."""
+"""The digits' cINN: data, laws, training, measures, figures and released weights."""
 
 import gzip
 import json
@@ -32,7 +32,7 @@ TINY = DigitFlowConfig(blocks=3, width=8)
 
 @pytest.fixture(scope="module")
 def digits() -> Digits:
-    """Ten classes of a bar each, higher or lower, left or right, on speckled paper that is darker or brighter."""
+    """Ten classes, each with a bar at another place, on speckled paper that is darker or brighter."""
     labels = torch.arange(CLASSES).repeat(20)
     images = torch.randint(0, 40, (len(labels), SIDE, SIDE), generator=generator())
     images += torch.randint(0, 100, (len(labels), 1, 1), generator=generator())
@@ -44,7 +44,7 @@ def digits() -> Digits:
 
 @pytest.fixture(scope="module")
 def data(digits: Digits, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The digits as IDX files: those to train on packed, those to test on plain."""
+    """The digits as IDX files: compressed for training, plain for testing."""
     folder = tmp_path_factory.mktemp("mnist")
     for part in ("train", "t10k"):
         write_idx(folder, part, digits, packed=part == "train")
@@ -62,7 +62,7 @@ def write_idx(folder: Path, part: str, digits: Digits, packed: bool) -> None:
 
 @pytest.fixture(scope="module")
 def flow(digits: Digits) -> DigitFlow:
-    """An untrained network whose parameters and permutations are all off their start, so that each has an effect."""
+    """An untrained network with all parameters and permutations moved from their initial values."""
     flow, draws = DigitFlow(TINY), generator(3)
     flow.standardize(digits)
     with torch.no_grad():
@@ -74,7 +74,7 @@ def flow(digits: Digits) -> DigitFlow:
 
 
 def assert_one_level(got: Tensor, expected: Tensor) -> None:
-    """A pixel at the edge of its step may round into the next."""
+    """Compare pixels, which may round into the next step."""
     assert_close(got.int(), expected.int(), rtol=0, atol=1)
 
 
@@ -120,7 +120,7 @@ def test_whole_pixels_come_back_from_continuous_ones() -> None:
 def test_noise_has_the_given_standard_deviation() -> None:
     images = torch.full((200, PIXELS), 100, dtype=torch.uint8)
     pixels = continuous(images, 0.08, generator())
-    # Of 156,800 draws the standard deviation is known to 0.2%.
+    # 156,800 draws determine the standard deviation to 0.2%.
     assert pixels.std().item() == pytest.approx(0.08, rel=0.01)
     assert pixels.mean().item() == pytest.approx(100.5 / 256, abs=0.001)
 
@@ -129,7 +129,7 @@ def test_an_untrained_flow_has_latents_of_mean_0_and_variance_1(digits: Digits) 
     flow = DigitFlow(TINY)
     flow.standardize(digits)
     z = encode(flow, digits, TINY.noise, 0)
-    # 20 digits a class set each scale, so noise of training in them differs from its expectation by some percent.
+    # Scales come from 20 digits per class, whose noise differs from its expectation by some percent.
     assert z.mean().item() == pytest.approx(0, abs=0.05)
     assert z.var().item() == pytest.approx(1, abs=0.1)
 
@@ -184,7 +184,7 @@ def test_bits_per_dim_of_a_known_density() -> None:
 def test_latent_statistics_tell_gaussian_latents_from_others() -> None:
     z = torch.randn(4000, 50, generator=generator(1))
     spreads = torch.tensor((2.0, 1.0)).repeat(2000)[:, None]  # half of the digits with twice the spread
-    shared = (z + 0.5 * torch.randn(4000, 1, generator=generator(2))) / math.sqrt(1.25)  # a part of all dimensions
+    shared = (z + 0.5 * torch.randn(4000, 1, generator=generator(2))) / math.sqrt(1.25)  # correlates all dimensions
     gaussian, heavy, common = (latent_statistics(each) for each in (z, spreads * z, shared))
     # Standard errors with 4,000 digits: variance √(2/4000) = 0.022, kurtosis √(24/4000) = 0.077.
     assert gaussian["variance_p50"] == pytest.approx(1, abs=0.05)
@@ -228,7 +228,7 @@ def test_a_figure_of_each_kind(flow: DigitFlow, data: Path) -> None:
         assert grid.images.dtype == torch.uint8
     originals, transferred = grids["transfer"].images[:, 0], grids["transfer"].images[:, 1:]
     own = transferred[torch.arange(CLASSES), torch.arange(CLASSES)]
-    assert_one_level(own, originals)  # decoded under its own class, a latent is the digit it came from
+    assert_one_level(own, originals)  # under its own class, a latent decodes to its digit
     assert_one_level(grids["interpolation"].images[:, 0], originals)
     assert len(transferred[0].unique(dim=0)) == CLASSES
 

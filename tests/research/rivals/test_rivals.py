@@ -1,4 +1,4 @@
-"""Rivals: each learns, samples by its laws, and comes back from disk."""
+"""Rivals: training, laws of sampling, and files."""
 
 import json
 import math
@@ -42,7 +42,7 @@ def trainer(name: str, made_up: Path, **settings: float) -> tuple[RivalColorizer
 
 
 def random_colorizer(name: str) -> RivalColorizer:
-    """Return one whose parameters are all off their start."""
+    """Return a colorizer with all parameters moved from their initial values."""
     colorizer = RivalColorizer(name, TINY)
     spread(colorizer, gain=0.7)
     colorizer.chroma_std.fill_(20)
@@ -71,14 +71,14 @@ def test_training_lowers_the_held_out_loss_and_the_vae_learns_both_of_two_modes(
     with torch.no_grad():
         drawn = [colorizer.rival.paint(batch, draw(8, seed)) for seed in range(8)]
     of_a = torch.stack(drawn).std(0)[:, 0].mean().item()
-    # The two a* lie one standard deviation on either side of their mean, which is what regression learns.
+    # Regression learns the mean of the two a*, each one standard deviation away from it.
     assert {"regression": of_a == 0, "cvae": of_a > 0.3, "cgan": of_a > 0}[name]
 
 
 @pytest.mark.parametrize("name", RIVALS)
 def test_every_parameter_gets_a_gradient_from_its_player(name: str, made_up: Path) -> None:
     colorizer, loop = trainer(name, made_up)
-    steps(loop, 3)  # for last convolutions start at zero, and pass nothing on
+    steps(loop, 3)  # last convolutions start at zero, and pass no gradient on
     batch = next(iter(loop.dataset.held_out_batches(8)))
     batch = batch._replace(features=ConditionFeatures(*(torch.randn_like(feature) for feature in batch.features)))
     unmoved = []
@@ -96,7 +96,7 @@ def test_colorings_depend_on_their_own_latent_alone(name: str, lightness: Tensor
     assert together.shape == (3, 2, 64, 64)
     assert (together[0] - together[1]).abs().mean() > 1
     for i in range(3):
-        # Batches of another size may take other kernels, whose last bits differ.
+        # A batch of another size may use another kernel, whose last bits differ.
         assert_close(colorizer.sample(lightness, z[i : i + 1])[0], together[i], rtol=1e-4, atol=1e-3)
     same = colorizer.sample(lightness, 0 * z)
     assert_close(same[0], same[1])
@@ -120,7 +120,7 @@ def test_a_cinn_is_no_rival(tiny_weights: Path) -> None:
 def test_a_run_of_two_players_that_was_stopped_goes_on_to_the_same_weights(
     made_up: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After what it had judged, and before it judges again; at the end, it is in its second epoch."""
+    """It is stopped after an evaluation, then before the next one; at the end, it is in its second epoch."""
     whole, *parts = (trainer("cgan", made_up, steps=5, checkpoint_steps=2) for _ in range(4))
     assert whole[1].train(tmp_path / "whole.pt")
     for (_, stopped), step in zip(parts, (2, 3), strict=False):
@@ -156,7 +156,7 @@ def test_a_rival_takes_h_and_features_of_a_cinn(
 ) -> None:
     (tmp_path / "features").mkdir()
     (tmp_path / "features" / "shard-0").symlink_to(made_up)
-    Image.fromarray(skimage.data.chelsea()).save(tmp_path / "shard.png")  # whose features are there already
+    Image.fromarray(skimage.data.chelsea()).save(tmp_path / "shard.png")  # its features exist already
     config = RunConfig(
         tmp_path / "shard.png", tmp_path / "out", views=1, init=tiny_weights, features=tmp_path / "features"
     )

@@ -1,4 +1,4 @@
-"""One definition of every option: what is made from it says the same everywhere."""
+"""A single definition of every option: everything generated from it agrees."""
 
 import re
 from dataclasses import fields
@@ -21,7 +21,7 @@ def test_generated_files_are_up_to_date() -> None:
 
 
 def test_the_page_says_no_default_of_its_own() -> None:
-    """Its script sets them, from what is made from the options."""
+    """Its script sets the defaults, from a file generated from the options."""
     page = (Path(service.__path__[0]) / "page/index.html").read_text("utf-8")
     for name in ("number", "strength", "steps", "closeness", "quality"):
         (tag,) = re.findall(rf'<input id="{name}"[^>]*>', page)
@@ -34,7 +34,7 @@ def test_every_format_has_an_encoder() -> None:
 
 @pytest.mark.parametrize("endpoint", COLOR_ENDPOINTS, ids=lambda endpoint: endpoint.name)
 def test_options_arrive_as_they_were_said(endpoint: ColorEndpoint) -> None:
-    """Each option's example, as JSON and as a form's text, is what the model gets."""
+    """The model gets each option's example, sent as JSON and as a form's text."""
     described = endpoint.parameters.model_json_schema()["properties"]
     names = [each.name for each in fields(endpoint.options)]
     said = {name: described[name]["examples"][0] for name in names if name != "hints"}

@@ -1,4 +1,4 @@
-"""The command line around the fake colorizer, in a folder of its own with photos."""
+"""The command line with the fake colorizer, in a new folder with photos."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -29,7 +29,7 @@ def photo(folder: Path, grey_png: bytes) -> Path:
 
 @pytest.fixture
 def load(service, monkeypatch: pytest.MonkeyPatch) -> Mock:
-    """The loader of the model. Commands take the service's decoders, for one of their own takes long to start."""
+    """The loader of the model. Commands share the service's decoders, since decoders take long to start."""
     decoders = service.app.state.engine._decoders
     monkeypatch.setattr("service.engine.Decoders", Mock(return_value=Mock(decode=decoders.decode)))
     return Mock(return_value=service.colorizer)
@@ -44,7 +44,7 @@ def app(load: Mock) -> typer.Typer:
 
 @pytest.fixture
 def run(app: typer.Typer) -> Callable[..., Result]:
-    """A function that runs a command, and expects its exit status."""
+    """A function that runs a command, and checks its exit status."""
 
     def invoke(*words: object, status: int = 0, stdin: bytes | None = None) -> Result:
         result = CliRunner().invoke(app, [str(word) for word in words], input=stdin)

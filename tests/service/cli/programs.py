@@ -1,4 +1,4 @@
-"""The whole command line around the fake colorizer, in a process of its own."""
+"""The whole command line with the fake colorizer, in another process."""
 
 import os
 import subprocess
@@ -21,13 +21,13 @@ main()
 
 
 def tintflow(*words: str, more: str = "") -> list[str]:
-    """Return a command; `more` changes the fake colorizer."""
+    """Return a command of tintflow; `more` is code that changes the fake colorizer."""
     return [sys.executable, "-c", PROGRAM.format(more=more), *words]
 
 
 @contextmanager
 def started(command: list[str]) -> Iterator[subprocess.Popen[str]]:
-    """Start a program in this folder, without this process's settings; end it where a test fails."""
+    """Start a program in this folder, without this process's settings; end it if a test fails."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TINTFLOW_")}
     environment |= {"PYTHONPATH": str(ROOT)}
     with subprocess.Popen(  # noqa: S603

@@ -1,4 +1,4 @@
-"""The whole command line: completion, and the commands that are programs of their own."""
+"""The whole command line: start, imports, errors, and commands that are separate programs."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from training.__main__ import app as training
 
 
 def python(*words: str) -> subprocess.CompletedProcess[str]:
-    """Run a Python of its own in this folder."""
+    """Run another Python in this folder."""
     return subprocess.run([sys.executable, *words], capture_output=True, text=True, timeout=100)  # noqa: S603
 
 

@@ -1,4 +1,4 @@
-"""The commands on files, around the fake colorizer: in this process, and against a server."""
+"""The commands on files with the fake colorizer, in this process and against a server."""
 
 import json
 from collections.abc import Callable
@@ -67,7 +67,7 @@ def test_a_random_seed_is_in_the_names_and_in_the_record(run: Callable, photo: P
     entry = json.loads(Path("out/tintflow.jsonl").read_text())
     assert [*made()] == [f"photo-{entry['seed']}-0.jpg"]
     assert entry["files"][0]["bits_per_dim"] == 2.5
-    assert entry["temperature"] == 0.75  # the fake's own
+    assert entry["temperature"] == 0.75  # the fake's default
 
 
 def test_exif_and_profile_are_kept_unless_stripped_and_gps_if_asked(run: Callable, grey_photo: Image.Image) -> None:
@@ -89,7 +89,7 @@ def test_exif_and_profile_are_kept_unless_stripped_and_gps_if_asked(run: Callabl
         assert ExifTags.IFD.GPSInfo not in kept.getexif()
         assert not stripped.getexif()
         assert "icc_profile" not in stripped.info
-        # to the photo's profile and back, the gray photo is the same within two roundings; in sRGB it is another
+        # converted to the photo's profile and back, gray is the same within two roundings; in sRGB it would differ
         pixels = np.asarray(grey_photo)[..., None]
         differences = [np.abs(np.asarray(each).astype(int) - pixels).max() for each in (kept, stripped)]
         assert differences[0] <= 3 < differences[1]
@@ -123,7 +123,7 @@ def test_a_folder_and_a_sheet(run: Callable, photo: Path) -> None:
         ]
         assert sheet.size == (12 + 3 * 268, 12 + 3 * 290)
     for cell in cells:
-        assert (cell < 250).any()  # there is a picture
+        assert (cell < 250).any()  # not blank
     colourful = [(np.ptp(cell.astype(int), axis=2) > 4).any() for cell in cells]  # JPEG leaves gray within 2
     assert colourful == [False, True, True] * 3
 
@@ -217,7 +217,7 @@ def test_models_are_shown(service, run: Callable) -> None:
     for url in ([], ["--url", str(service.client.base_url)]):
         shown = run("models", *url).stdout
         assert "fake-1" in shown
-        assert "0" * 64 in shown  # also where no terminal says how wide it is
+        assert "0" * 64 in shown  # also without a terminal's width
         assert "limits.bytes         50000000\n" in shown
 
 

@@ -1,4 +1,4 @@
-"""EXIF and profiles of photos, in their colorings."""
+"""EXIF and profiles of photos, and those of their colorings."""
 
 from io import BytesIO
 from pathlib import Path
@@ -28,7 +28,7 @@ def exif() -> Image.Exif:
 
 
 def metadata_of(file_format: str, mode: str = "L", keep_gps: bool = False, **options: Any) -> Metadata:
-    """Return the metadata of a black photo, 24 wide and 16 high, that is saved with these of Pillow's options."""
+    """Save a black photo, 24 wide and 16 high, with options of Pillow; return its metadata."""
     Image.new(mode, (24, 16)).save("photo", file_format, **options)
     return read_metadata(Path("photo"), keep_gps)
 
@@ -116,7 +116,7 @@ def test_the_resolution_of_a_scan_is_kept_and_turns_with_it(input_format: str, o
     upright = (300, 600) if orientation <= 4 or input_format == "BMP" else (600, 300)  # a BMP has no EXIF
     kept = embedded("jpeg", metadata).getexif()
     for sides in ((kept[Base.XResolution], kept[Base.YResolution]), embedded("png", metadata).info["dpi"]):
-        assert sides == pytest.approx(upright, abs=0.01)  # PNG counts whole dots a meter
+        assert sides == pytest.approx(upright, abs=0.01)  # PNG stores whole dots per meter
 
 
 def test_xmp_turns_no_resolution() -> None:
@@ -147,7 +147,7 @@ def test_a_long_profile_takes_several_segments_of_a_jpeg() -> None:
 
 @pytest.mark.parametrize("output_format", FORMATS)
 def test_a_jpeg_leaves_out_the_largest_tags_of_long_exif(exif: Image.Exif, output_format: OutputFormat) -> None:
-    """Such as maker notes, and the private tags of a scanner's TIFF; the others hold any EXIF."""
+    """Examples are maker notes, and private tags of a scanner's TIFF; other formats hold any EXIF."""
     private, taken = 65_000, dict(exif[IFD.Exif])
     exif[private] = bytes(60_000)
     exif[Base.Artist] = "José".encode() * 10
@@ -156,14 +156,14 @@ def test_a_jpeg_leaves_out_the_largest_tags_of_long_exif(exif: Image.Exif, outpu
     kept = embedded(output_format, metadata).getexif()
     assert kept[Base.ImageDescription] == "A town"
     assert kept[Base.Artist].encode("latin-1") == exif[Base.Artist]
-    assert kept[Base.XResolution] == pytest.approx(600, abs=0.01)  # PNG counts whole dots a meter
+    assert kept[Base.XResolution] == pytest.approx(600, abs=0.01)  # PNG stores whole dots per meter
     assert kept[private] == bytes(60_000)
     assert kept.get_ifd(IFD.Exif) == (taken if output_format == "jpeg" else whole)
 
 
 @pytest.mark.parametrize("value", [7, b"seven", b"a longer text"])
 def test_a_jpeg_leaves_out_small_tags_of_long_exif_many_at_a_time(monkeypatch, value: object) -> None:
-    """To write them anew for each would take seconds."""
+    """Writing EXIF again for each tag would take seconds."""
     exif, written = Image.Exif(), []
     for tag in range(5_600):
         exif[56_000 + tag] = value
@@ -205,7 +205,7 @@ def test_a_profile_that_colors_cannot_have_becomes_srgbs(mode: str, profile: byt
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
 def test_pixels_are_brought_to_the_profile(mode: str) -> None:
-    """A ramp at gamma 1.8 has larger values than in sRGB; read back by its profile, it is the ramp again."""
+    """A ramp at gamma 1.8 has larger values than in sRGB; converted back by its profile, it is unchanged."""
     ramp = np.tile(np.linspace(20, 235, 24).astype(np.uint8), (16, 1))
     image = Image.fromarray(ramp).convert(mode)
     profile = icc_profile("RGB ", 1.8)

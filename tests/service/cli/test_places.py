@@ -1,4 +1,4 @@
-"""Photos and folders that cannot be used are refused before anything is loaded."""
+"""Refusal of unusable photos and folders before anything is loaded."""
 
 import os
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from service.client.client import ENVIRONMENT
 
 @pytest.fixture
 def refused(run: Callable, load: Mock, folder: Path, photo: Path, monkeypatch) -> Callable[..., str]:
-    """A function that runs a command that must end with status 2, and load and write nothing; returns what it says."""
+    """A function that returns a command's messages; checks that it ends with status 2, and loads and writes nothing."""
     Path("notes").touch()
     Path("empty").mkdir()
     os.mkfifo("pipe")
@@ -85,7 +85,7 @@ def test_a_folder_that_cannot_be_made(refused: Callable, photo: Path, out: str, 
 
 @pytest.mark.parametrize("out", ["empty", "empty/x.jpg"])
 def test_a_folder_that_cannot_be_written(refused: Callable, photo: Path, out: str, monkeypatch) -> None:
-    monkeypatch.setattr(os, "access", lambda _, mode: not mode & os.W_OK)  # root may write anywhere
+    monkeypatch.setattr(os, "access", lambda _, mode: not mode & os.W_OK)  # simulated, since root may write anywhere
     assert "the folder empty cannot be written to" in refused("colorize", photo, "-n", 1, "-o", out)
 
 

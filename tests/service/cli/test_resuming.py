@@ -1,4 +1,4 @@
-"""Resuming: finished photos are skipped, existing files kept, failures reported, and the rest done."""
+"""Resuming: finished photos are skipped, existing files kept, failures reported, and other photos colored."""
 
 import errno
 import os
@@ -113,7 +113,7 @@ def test_a_torn_record_is_none(run: Callable, photos: list[str]) -> None:
     result = run("colorize", "a.png", "b.png", "-n", "1", "-o", "out", status=1)  # b's files are in the way
     assert "1 done before" in result.stdout
     run("colorize", "c.png", "-n", "1", "-o", "out")
-    assert "1 done before" in run("colorize", "c.png", "-n", "1", "-o", "out").stdout  # noted on a line of its own
+    assert "1 done before" in run("colorize", "c.png", "-n", "1", "-o", "out").stdout  # recorded on a separate line
 
 
 def test_a_full_queue_is_waited_for(run: Callable, photos: list[str], monkeypatch) -> None:
@@ -243,7 +243,7 @@ def test_a_server_is_waited_for_and_why_is_told_once_if_it_takes_long(
     url = str(service.client.base_url)
     told = run("colorize", *photos, "-n", "1", "--seed", "7", "--at-once", "1", "--url", url).stderr.splitlines()
     assert told == [
-        f"{url}/v1/colorizations: refused; the next try is in 16 s",  # up to 8 s, nothing is said
+        f"{url}/v1/colorizations: refused; the next try is in 16 s",  # shorter waits are not reported
         "1000 an hour; the next try is in 1800 s",
     ]
     assert next(outcomes, None) is None

@@ -1,4 +1,4 @@
-"""Completion in the shells themselves, with the scripts that `tintflow --install-completion` puts there."""
+"""Completion in real shells, with the scripts of `tintflow --install-completion`."""
 
 import os
 import shutil
@@ -30,7 +30,7 @@ CURRENT=${#words}; _tintflow_completion
 
 @pytest.fixture(params=sorted(ASK))
 def shell(request: pytest.FixtureRequest, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A shell with tintflow on its path and the completion installed in a home of its own."""
+    """A shell with tintflow on its path, and completion installed in a temporary home."""
     if not shutil.which(request.param):
         pytest.skip(f"{request.param} is not installed")
     program = folder / "bin/tintflow"

@@ -30,7 +30,7 @@ def test_a_photo_and_a_file(run: Callable, expected: bytes, words: tuple[str, ..
     before = there()
     said = run("colorize", *words, *SEED).stderr
     assert Path("new/result.jpg").read_bytes() == expected
-    assert there() - before == {"new/result.jpg"}  # no record, no part
+    assert there() - before == {"new/result.jpg"}  # neither a record nor a partial file
     assert "photo.png → new/result.jpg" in said
     assert "seed 7" in said
 
@@ -146,7 +146,7 @@ def test_closed_streams_are_empty(photo: Path, words: list[str], closed: str, st
 
 def test_other_commands_too(run: Callable, photo: Path) -> None:
     said = run("variations", photo, "like.png", *SEED, "--index", "1").stderr
-    noise_seed = said.partition("seed 7, noise seed ")[2].partition(",")[0]  # with it, the same comes again
+    noise_seed = said.partition("seed 7, noise seed ")[2].partition(",")[0]  # it reproduces the variations
     run("variations", photo, "again.png", *SEED, "--index", "1", "--noise-seed", noise_seed)
     assert Path("again.png").read_bytes() == Path("like.png").read_bytes()
     run("transfer", photo, "colored.png", "-r", photo)
@@ -155,5 +155,5 @@ def test_other_commands_too(run: Callable, photo: Path) -> None:
 
 def test_the_model_is_announced_on_a_terminal_alone(run: Callable, photo: Path, monkeypatch) -> None:
     assert "loading" not in run("colorize", photo, "quiet.jpg").stderr
-    monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes it for a terminal
+    monkeypatch.setenv("FORCE_COLOR", "1")  # makes rich assume a terminal
     assert "loading the model…" in run("colorize", photo, "told.jpg").stderr

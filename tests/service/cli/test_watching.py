@@ -1,4 +1,4 @@
-"""`tintflow watch`: photos are colored as they appear."""
+"""`tintflow watch` colors photos as they appear."""
 
 import asyncio
 import errno
@@ -30,7 +30,7 @@ def colored() -> set[str]:
 
 @asynccontextmanager
 async def watching(service) -> AsyncIterator[list[tuple[str, bool]]]:
-    """Watch the folder `in` meanwhile; gives what the watcher tells."""
+    """Watch the folder `in` in this context; yield the watcher's messages."""
     fields = {"n": 1, "seed": 7, "output_format": "jpeg", "output_compression": 90}
     asked = CommandAsked(fields, fields, "7", AsyncClient.colorizations, True, False)
     maker = CommandMaker(OUT, Record(OUT), asked, False)
@@ -60,7 +60,7 @@ async def test_photos_are_colored_as_they_appear(service, png: bytes) -> None:
         assert len(service.colorizer.photos) == 2  # each once
         before = (OUT / "first-7-0.jpg").read_bytes()
         Image.new("L", (12, 8), 200).save("in/first.png")
-        await until(lambda: (OUT / "first-7-0.jpg").read_bytes() != before)  # what changes, again
+        await until(lambda: (OUT / "first-7-0.jpg").read_bytes() != before)  # a changed photo is colored again
         assert not [line for line, failed in told if failed]
     assert len(service.colorizer.photos) == 3
     async with watching(service):

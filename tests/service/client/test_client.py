@@ -1,4 +1,4 @@
-"""Both clients against the real application: over a socket, and through ASGI."""
+"""Both clients with the real application, over a socket and through ASGI."""
 
 import asyncio
 import gzip
@@ -90,7 +90,7 @@ def test_proxies_that_httpx_cannot_use(kind: type, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("NO_PROXY", "[::1]")
     with pytest.raises(ValueError, match=r"NO_PROXY.*expected a URL"):
         kind()
-    kind(transport=httpx.MockTransport(print))  # asks no proxy
+    kind(transport=httpx.MockTransport(print))  # a transport of its own needs no proxy
 
 
 def test_the_public_methods_are_the_endpoints() -> None:
@@ -187,7 +187,7 @@ async def test_other_tasks_go_on_while_an_image_is_written(service, monkeypatch:
 
 
 def test_an_upload_is_streamed() -> None:
-    """The file is read in pieces, between which earlier ones are sent, never as a whole."""
+    """The file is read and sent in pieces, never as a whole."""
     events: list[str] = []
 
     class Watched(io.BytesIO):

@@ -1,4 +1,4 @@
-"""The client's errors are made of the service's problems, and it waits where waiting helps."""
+"""The client's errors, made from the service's problems, and its retries."""
 
 import email.utils
 import inspect
@@ -28,7 +28,7 @@ QUEUE_FULL = httpx.Response(429, json={"code": "queue_full", "detail": "full"}, 
 
 
 def answering(*answers: httpx.Response | Exception) -> httpx.MockTransport:
-    """Give these answers, one after another; the last one for ever."""
+    """Give these answers one after another, and repeat the last one."""
     left = list(answers)
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -75,7 +75,7 @@ def test_every_class_is_in_the_documented_tree() -> None:
 
 
 def test_a_full_queue_is_waited_for(start: Callable, pool: Executor, grey_png: bytes, monkeypatch) -> None:
-    """Over a socket: refused while another holds the only place, then served after the time that is asked for."""
+    """Over a socket, a request is refused while another has the only place, and served after the requested wait."""
     service, waited = start(queue_length=1), []
     url = str(service.client.base_url)
     service.occupy(pool, grey_png, n=1)
@@ -150,7 +150,7 @@ def test_a_file_is_sent_again_from_its_beginning_and_a_pipe_once(waits: list[flo
     def answer(request: httpx.Request) -> httpx.Response:
         photo = request.read().split(b"\r\n\r\n", 1)[1].split(b"\r\n--")[0]
         sent.append(("Content-Length" in request.headers, photo))
-        return httpx.Response(429)  # a new one: the client changes it
+        return httpx.Response(429)  # a new object each time, since the client changes it
 
     reading, writing = os.pipe()
     os.write(writing, b"the photo")
@@ -159,7 +159,7 @@ def test_a_file_is_sent_again_from_its_beginning_and_a_pipe_once(waits: list[flo
         for photo in (io.BytesIO(b"the photo"), pipe):
             with pytest.raises(public.TooManyRequestsError):
                 client.likelihoods(photo)
-    assert sent == [(True, b"the photo")] * 3 + [(False, b"the photo")]  # nobody knows how long a pipe is
+    assert sent == [(True, b"the photo")] * 3 + [(False, b"the photo")]  # the length of a pipe is unknown
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Folders through the client: progress, an end before time, and the same call again."""
+"""Folders through the client: progress, an early end, and repeated calls."""
 
 import asyncio
 import time
@@ -40,7 +40,7 @@ def asynchronous(url: str, *arguments: Any, most: int = 1000, **fields: Any) -> 
 
 @pytest.fixture(params=[blocking, asynchronous])
 def take(service, request: pytest.FixtureRequest) -> Take:
-    """A function that calls `folder`, and returns its results: all, or the first `most`."""
+    """A function that calls `folder`, and returns all results, or the first `most`."""
     url = str(service.client.base_url)
     return lambda *arguments, **fields: request.param(url, *arguments, **fields)
 
@@ -125,7 +125,7 @@ def test_at_most_so_many_at_once(service, take: Take, pool: Executor, folder: Pa
 
 
 def test_what_one_photo_meets_does_not_end_the_others(service, take: Take, folder: Path, tmp_path: Path) -> None:
-    """Though its status is 503: such a photo ended each call anew."""
+    """Even with status 503: otherwise such a photo would end each call again."""
     service.colorizer.error = OutOfMemoryError("too little memory")
     results = take(folder, tmp_path / "out", at_once=1)
     assert [each.error for each in results] == ["too little memory"] * PHOTOS
@@ -154,4 +154,4 @@ def test_iterators_are_what_the_types_say(service, folder: Path, tmp_path: Path)
         results = client.folder(folder, tmp_path / "out")
         assert isinstance(results, Iterator)
         results.close()
-    assert not service.colorizer.options  # nothing is asked before the first step
+    assert not service.colorizer.options  # no request before the first step

@@ -1,4 +1,4 @@
-"""Selection of the photos that a command line names."""
+"""Selection of photos named on a command line."""
 
 import errno
 import os
@@ -45,7 +45,7 @@ BELOW_SUB = {"scans/sub/c.tif": "c", "scans/sub/deep/d.heic": "deep/d"}
         ("scans/*.jpg", {"scans/a.jpg": "a"}),
         ("scans/sub/**/*", BELOW_SUB),
         ("scans/sub/**", BELOW_SUB),
-        ("scans/notes.txt missing.jpg", {"scans/notes.txt": "notes", "missing.jpg": "missing"}),  # for they are named
+        ("scans/notes.txt missing.jpg", {"scans/notes.txt": "notes", "missing.jpg": "missing"}),  # since they are named
         ("odd/[1].jpg", {"odd/[1].jpg": "[1]"}),
         ("odd/a.jpg odd/a.png scans/b.JPG", {"odd/a.jpg": "a.jpg", "odd/a.png": "a.png", "scans/b.JPG": "b"}),
     ],

@@ -1,4 +1,4 @@
-"""Colorings that come one by one: in pieces, with errors, and from answers that break off."""
+"""Streams of colorings: in pieces, with errors, and cut off."""
 
 from collections.abc import Iterator
 
@@ -21,7 +21,7 @@ ERROR = b'event: error\ndata: {"title":"Gateway Timeout","status":504,"code":"de
 
 
 def pieces(*parts: bytes | Exception, sent: list[bytes] | None = None) -> Client:
-    """A client of a service whose answer comes in these pieces, noted in `sent`, or breaks by an exception."""
+    """A client of a service that answers in these pieces, recorded in `sent`; an exception among them breaks it off."""
 
     def content() -> Iterator[bytes]:
         for part in parts:

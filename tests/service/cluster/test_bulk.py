@@ -1,4 +1,4 @@
-"""An actor of `tintflow bulk` at work on a batch, without Ray; tests/cluster covers Ray itself."""
+"""`tintflow bulk` without Ray: an actor's work on batches, and the command; tests/cluster covers Ray itself."""
 
 import errno
 import json
@@ -42,7 +42,7 @@ def painter(colorizer: CinnColorizer, tmp_path: Path, monkeypatch: pytest.Monkey
 
 @pytest.fixture
 def table_painter(painter: Painter) -> Painter:
-    """One for tables, with images in a column `data` and names in `photo`."""
+    """A painter for tables, with images in column `data` and names in `photo`."""
     painter._columns = ("data", "photo")
     return painter
 
@@ -93,7 +93,7 @@ def test_a_photo_that_the_model_fails_on_does_not_take_others_along(table_painte
     def fail(tasks: Any) -> Any:
         assert sys.exception() is None, "an error still holds the memory of the pass that failed"
         seen.append(len(tasks))
-        if len(tasks) > 1 or len(seen) == 2:  # with others, and then the first alone
+        if len(tasks) > 1 or len(seen) == 2:  # fails together with others, and then for the first photo alone
             raise NonFiniteError("not a number")
         return draw_all(tasks)
 
@@ -145,9 +145,9 @@ def test_names_of_files_need_not_be_text(painter: Painter, grey_png: bytes, tmp_
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A function that runs the command on the folder `in` of one photo, without Ray, and expects its exit status.
+    """A function that runs the command on the folder `in` of one photo, without Ray, and checks its exit status.
 
-    It takes outcomes for those of the actors.
+    Its arguments replace the actors' outcomes.
     """
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.png").touch()
@@ -169,7 +169,7 @@ def reported(tmp_path: Path) -> list[dict[str, Any]]:
 def test_what_was_made_but_not_told_of_before_a_kill_is_told_of(run: Any, tmp_path: Path) -> None:
     run(Outcome("a", ["a-7-0.jpg"], [2.5]))
     with (tmp_path / "out" / REPORT).open("ab") as report:
-        report.write(b'{"photo": "b", "fi\xe9\n')  # a kill
+        report.write(b'{"photo": "b", "fi\xe9\n')  # a line cut by a kill
     again = run(Outcome("a", ["a-7-0.jpg"], []), Outcome("b", ["b-7-0.jpg"], []))
     assert "0 done, 2 done before, 0 not done" in again.stdout
     lines = (tmp_path / "out" / REPORT).read_bytes().splitlines()
@@ -195,7 +195,7 @@ def test_a_broken_table_is_reported_and_not_the_end(run: Any, tmp_path: Path) ->
 
 @pytest.mark.parametrize("text", ['{"n": ', "{}", "7"])
 def test_a_damaged_note_of_the_options_is_told_of(run: Any, tmp_path: Path, text: str) -> None:
-    """Such as a full disk leaves."""
+    """A full disk leaves such a file."""
     (tmp_path / "out").mkdir()
     note = tmp_path / "out" / ASKED_FILE
     note.write_text(text)

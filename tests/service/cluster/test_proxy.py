@@ -1,4 +1,4 @@
-"""A proxy's own errors become problems; a replica's answers pass through."""
+"""Ray's proxy: its own errors become problems, and replicas' answers pass through."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ def ask(app: ASGIApp, path: str = "/v1/models") -> httpx.Response:
 
 
 async def lost(scope: Any, receive: Any, send: Any) -> None:
-    """End without an answer, as a proxy does whose replica died."""
+    """End without an answer, as a proxy does when its replica has died."""
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The model's deployment, and what stands in for the model elsewhere; without a cluster, in Ray's local mode."""
+"""The model's deployment, and its proxy object in other processes; in Ray's local mode, without a cluster."""
 
 import pickle
 from functools import partial
@@ -31,7 +31,7 @@ def settings(tiny_weights: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 @pytest.fixture
 def model(settings: Settings) -> Any:
-    """A handle of the model's deployment."""
+    """A handle to the model's deployment."""
     bound = cluster.Model.bind()  # type: ignore[attr-defined]
     return serve.run(bound, _local_testing_mode=True)
 

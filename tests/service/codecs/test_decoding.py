@@ -1,4 +1,4 @@
-"""Every format and mode comes out as its pixels; every broken file as the service's own error."""
+"""Decoding of every format and mode to the right pixels, and of every broken file to an error of the service."""
 
 import re
 import struct
@@ -37,7 +37,7 @@ LINEAR_MIDDLE = 188  # sRGB encoding of linear light 128/255
     ],
 )
 def test_colour_of_each_format(file_format: str, options: dict[str, object], tolerance: int) -> None:
-    photo = decode(encoded(COLORS, file_format, **options), 40 * 24)  # the most that it may have
+    photo = decode(encoded(COLORS, file_format, **options), 40 * 24)  # exactly the allowed number of pixels
     assert (photo.width, photo.height, photo.alpha) == (40, 24, None)
     np.testing.assert_allclose(photo.pixels.astype(int), COLORS, atol=tolerance)
 
@@ -176,7 +176,7 @@ def test_exif_orientation(grey_photo: Image.Image, file_format: str, orientation
 @pytest.mark.parametrize("file_format", ["PNG", "JPEG", "TIFF", "WEBP", "AVIF"])
 @pytest.mark.parametrize("tags", [{}, {Base.Make: "maker"}, {Base.Orientation: 3}], ids=str)
 def test_orientation_in_xmp_turns_nothing(grey_photo: Image.Image, file_format: str, tags: dict) -> None:
-    """Browsers and viewers look at EXIF alone."""
+    """Browsers and viewers use only EXIF."""
     xmp, exif, text = b'<rdf:Description tiff:Orientation="6"/>', Image.Exif(), PngInfo()
     exif.update(tags)
     text.add_itxt("XML:com.adobe.xmp", xmp.decode())
@@ -191,7 +191,7 @@ def test_orientation_in_xmp_turns_nothing(grey_photo: Image.Image, file_format: 
 
 
 def test_broken_exif_still_says_how_to_turn(grey_photo: Image.Image) -> None:
-    """A camera's name that is a fraction can be read, but not be written."""
+    """A fraction as the camera's name can be read, but not written."""
     exif = tiff({Base.Make: (5, 1, 8), Base.Orientation: (3, 1, 6)})
     photo = decode(encoded(grey_photo, "PNG", exif=exif), MAX_PIXELS)
     np.testing.assert_array_equal(photo.pixels, np.rot90(np.asarray(grey_photo), -1))
@@ -203,7 +203,7 @@ def test_broken_exif_still_says_how_to_turn(grey_photo: Image.Image) -> None:
 def test_icc_profile_of_linear_light(mode: str, space: str, name: str) -> None:
     image = Image.new(mode, (4, 4), (128,) * len(Image.new(mode, (1, 1)).getbands()))
     photo = decode(encoded(image, "PNG", icc_profile=icc_profile(space, 1.0, name)), MAX_PIXELS)
-    unfit = space == "GRAY" and mode.startswith("RGB")  # a gray profile says nothing of colors
+    unfit = space == "GRAY" and mode.startswith("RGB")  # a gray profile does not apply to colors
     np.testing.assert_allclose(photo.pixels.astype(int), 128 if unfit else LINEAR_MIDDLE, atol=1)  # lcms rounds
 
 
@@ -212,14 +212,14 @@ def test_icc_profile_of_16_bit_grey() -> None:
     photo = decode(encoded(Image.fromarray(levels), "PNG", icc_profile=icc_profile("GRAY", 1.0)), MAX_PIXELS)
     linear = levels / 65_535
     srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    bright = linear > 0.02  # below, a curve this steep is too coarse at 8 bits; no real profile is
+    bright = linear > 0.02  # below, 8 bits are too coarse for a curve this steep, which real profiles do not have
     tolerance = 0.5 / 255 + 0.002  # the table's rounding, and the curve's distance from its chords
     np.testing.assert_allclose((photo.pixels / 65_535)[bright], srgb[bright], atol=tolerance)
     assert len(np.unique(photo.pixels)) > 512, "16 bits fell to 8"  # 8 bits would leave 256 at most
 
 
 def test_profile_of_another_gamut_with_srgb_in_its_name() -> None:
-    """As those of phones: DCI-P3 D65 Gamut with sRGB Transfer. Here, red and green are exchanged."""
+    """Phones have such profiles: DCI-P3 D65 Gamut with sRGB Transfer. This one exchanges red and green."""
     photo = decode(encoded(COLORS, "PNG", icc_profile=swapped_srgb()), MAX_PIXELS)
     np.testing.assert_allclose(photo.pixels.astype(int), np.asarray(COLORS)[..., [1, 0, 2]], atol=1)  # lcms rounds
 
@@ -242,7 +242,7 @@ def test_first_frame_of_several(file_format: str) -> None:
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "HEIF"])
 def test_truncated_file(file_format: str) -> None:
     data = encoded(random_image(64, 64, 3), file_format)
-    said = "ends too early" if file_format in ("JPEG", "PNG", "BMP", "GIF") else None  # the other decoders do not tell
+    said = "ends too early" if file_format in ("JPEG", "PNG", "BMP", "GIF") else None  # other decoders do not say so
     with pytest.raises(UndecodableImageError, match=said):
         decode(data[: len(data) // 2], MAX_PIXELS)
 
@@ -282,7 +282,7 @@ def test_a_jpeg_that_lacks_a_little_more_is_refused(mode: str, options: dict) ->
     jpeg = encoded(random_image(64, 64, 3).convert(mode), "JPEG", **options)
     restarts = [len(jpeg) - each.start() for each in re.finditer(rb"\xff[\xd0-\xd7]", jpeg)]
     for cut in [*range(5, 40), 1000, *restarts]:
-        for room in (b"", bytes(10_000)):  # which a broken download may leave
+        for room in (b"", bytes(10_000)):  # such as a broken download leaves
             with pytest.raises(UndecodableImageError):
                 decode(jpeg[:-cut] + room, MAX_PIXELS)
 

@@ -1,4 +1,4 @@
-"""Files come out in the right format, with their alpha, at the quality asked for."""
+"""Encoding: format, alpha and quality of files."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Files made to be odd, to swell or to stall go through the HTTP interface: their answers, and what they cost."""
+"""Odd files, decompression bombs and slow files through the HTTP interface: answers and costs."""
 
 import struct
 import sys
@@ -23,7 +23,7 @@ PNG = {"Accept": "image/png"}
 
 
 def pattern(mode: str = "RGB", size: tuple[int, int] = SIZE, seed: int = 0) -> Image.Image:
-    """A soft picture that differs from seed to seed."""
+    """Return a soft picture that depends on the seed."""
     width, height = size
     y, x = np.mgrid[0:height, 0:width]
     levels = 127 + 100 * np.sin((x + 3 * seed) / 7) * np.cos(y / 5)
@@ -31,12 +31,12 @@ def pattern(mode: str = "RGB", size: tuple[int, int] = SIZE, seed: int = 0) -> I
 
 
 def with_exif(content: bytes) -> bytes:
-    """A JPEG with this content for EXIF."""
+    """Return a JPEG with this EXIF content."""
     return encoded(pattern(), "JPEG", exif=b"Exif\0\0" + content)
 
 
 def grey_tiff(width: int, height: int, compression: int = 1, bits: tuple[int, int, int] = (3, 1, 8)) -> bytes:
-    """A gray TIFF in one strip; of many pixels, most are missing. bits: the entry of a sample's bits."""
+    """Return a gray TIFF in one strip; large ones lack most pixels. bits: entry of BitsPerSample."""
     entries = {
         256: (4, 1, width), 257: (4, 1, height), 258: bits, 259: (3, 1, compression), 262: (3, 1, 1),
         277: (3, 1, 1), 278: (4, 1, height), 279: (4, 1, min(width * height, 10_000)),
@@ -46,7 +46,7 @@ def grey_tiff(width: int, height: int, compression: int = 1, bits: tuple[int, in
 
 
 def gif(screen: tuple[int, int], frame: tuple[int, int], disposal: int = 0) -> bytes:
-    """A GIF of one frame, on a screen of another size, whose pixels end at once."""
+    """Return a GIF with one frame on a screen of another size, without its pixels."""
     control = b"\x21\xf9\x04" + bytes([disposal << 2, 0, 0, 0, 0])
     palette = bytes(6)
     header = b"GIF89a" + struct.pack("<HHBBB", *screen, 0x80, 0, 0) + palette
@@ -211,7 +211,7 @@ def test_refused_at_little_cost(service, name: str) -> None:
 
 @pytest.mark.parametrize("name", EITHER)
 def test_answered_one_way_or_the_other(service, name: str) -> None:
-    answer = service.post_to("/v1/likelihoods", EITHER[name]())  # colorings take the fake long
+    answer = service.post_to("/v1/likelihoods", EITHER[name]())  # cheaper for the fake than colorings
     assert answer.is_success or answer.json()["code"] in ("undecodable_image", "decoding_limit"), answer.text
 
 
@@ -234,7 +234,7 @@ def test_one_that_stalls_is_given_up(start, grey_png, monkeypatch) -> None:
 )
 @pytest.mark.parametrize("step", ["open", "load"])
 def test_whatever_a_decoder_raises(monkeypatch, grey_png, error: type[Exception], step: str) -> None:
-    """Broken files make decoders raise all of these: none is more than the file's own fault."""
+    """Broken files make decoders raise all of these errors; each is reported as a fault of the file."""
     fail = Mock(side_effect=error("from within a decoder"))
     monkeypatch.setattr(*((Image, "open") if step == "open" else (PngImagePlugin.PngImageFile, "load")), fail)
     with pytest.raises(UndecodableImageError, match=r"reference: the PNG file (is broken|ends too early)"):

@@ -1,6 +1,6 @@
-"""Valid files are mutated in thousands of ways: each decodes, or is refused by one of the service's own errors.
+"""Thousands of mutations of valid files: each decodes, or is refused with an error of the service.
 
-`pytest -m slow tests/service/codecs/test_mutated_files.py` tries many times more.
+`pytest -m slow tests/service/codecs/test_mutated_files.py` tries many more.
 """
 
 import struct
@@ -36,7 +36,7 @@ MANY_EXAMPLES = pytest.param(2000, marks=[pytest.mark.slow, pytest.mark.timeout(
 
 @pytest.fixture(params=FORMATS)
 def valid(request: pytest.FixtureRequest) -> bytes:
-    """A file of some kind, of a color photo 40 wide and 24 high with EXIF."""
+    """Return a file of some kind: a color photo, 40 wide and 24 high, with EXIF."""
     exif = Image.Exif()
     exif[0x0112] = 6
     has_exif = request.param not in ("GIF", "BMP")
@@ -45,7 +45,7 @@ def valid(request: pytest.FixtureRequest) -> bytes:
 
 
 def check(decoders: Decoders, data: bytes) -> None:
-    """Decode: a photo or a refusal, and no process lost."""
+    """Decode a file; check that the result is a photo or a refusal, and that no process was lost."""
     before = set(decoders._all)
     try:
         photo = decoders.decode(data, MAX_PIXELS)

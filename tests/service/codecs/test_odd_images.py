@@ -1,7 +1,7 @@
-"""A collection of odd and broken files goes through the HTTP interface.
+"""A collection of odd and broken files, sent through the HTTP interface.
 
-It is a tar with the folders must-accept, must-reject, bomb and either, from decoders' own test suites, and no part of
-the project: ODD_IMAGES names it, or it lies in data/odd-images.tar.
+The files come from decoders' test suites, in a tar with the folders must-accept, must-reject, bomb and either. It is
+not part of the project: ODD_IMAGES is its path, by default data/odd-images.tar.
 """
 
 import os
@@ -32,7 +32,7 @@ def members() -> Iterator[object]:
                 yield pytest.param(name, content.read(), id=name)
 
 
-@pytest.mark.filterwarnings("ignore")  # Pillow, asked here for a size, warns about odd files
+@pytest.mark.filterwarnings("ignore")  # Pillow warns about odd files when it reads their size
 @pytest.mark.parametrize(("name", "content"), list(members()))
 def test_odd_image(service, name: str, content: bytes) -> None:
     is_large = len(content) > LARGE_BYTES

@@ -1,4 +1,4 @@
-"""A decoder that hangs, crashes, swells or is killed costs its own request an error, and nothing else."""
+"""A decoder that hangs, crashes, exhausts memory or is killed fails only its own request."""
 
 import os
 import signal
@@ -46,20 +46,20 @@ needs_linux = pytest.mark.skipif(
 
 @pytest.fixture
 def own() -> Iterator[Decoders]:
-    """Decoders that a test may break, none of which runs yet."""
+    """Decoders that a test may break; none runs yet."""
     made = Decoders(SECONDS)
     yield made
     made.close()
 
 
 def processes(of: Decoders) -> list[int]:
-    """Process ids, those at work included."""
+    """Return the process ids of all decoders, including those at work."""
     return sorted(each._process.pid for each in of._all)
 
 
 @pytest.fixture
 def pid(own: Decoders, grey_png: bytes) -> int:
-    """The process of `own`, which has decoded a photo."""
+    """The process id of a decoder of `own` that has decoded a photo."""
     own.decode(grey_png, MAX_PIXELS)
     (pid,) = processes(own)
     return pid
@@ -88,7 +88,7 @@ def test_refusals_are_those_of_decoding(decoders: Decoders, grey_png: bytes) -> 
         decoders.decode(grey_png[:-30], MAX_PIXELS)
     with pytest.raises(UndecodableImageError, match="empty"):
         decoders.decode(b"", MAX_PIXELS)
-    with pytest.raises(ImageTypeError):  # more than the limits of the small ones before would let it take
+    with pytest.raises(ImageTypeError):  # the limits for earlier small files would not allow it
         decoders.decode(bytes(80_000_000), MAX_PIXELS)
     assert processes(decoders) == before, "a refusal costs no process"
 
@@ -96,7 +96,7 @@ def test_refusals_are_those_of_decoding(decoders: Decoders, grey_png: bytes) -> 
 def test_one_that_does_not_answer_is_killed_and_replaced_and_no_file_is_to_blame(
     own: Decoders, pid: int, grey_png: bytes
 ) -> None:
-    os.kill(pid, signal.SIGSTOP)  # it answers no more, as one that loops forever
+    os.kill(pid, signal.SIGSTOP)  # it no longer answers, like an endless loop
     own._seconds = 0.01
     started = time.monotonic()
     with pytest.raises(DecoderLostError, match="did not answer"):
@@ -137,7 +137,7 @@ def test_one_that_dies_at_work_is_replaced(
 
 def test_one_that_died_idle_costs_no_request_an_error(own: Decoders, pid: int, grey_png: bytes) -> None:
     os.kill(pid, signal.SIGKILL)
-    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # it is dead, and nobody has been told
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # it is dead, but not yet reaped
     assert own.decode(grey_png, MAX_PIXELS).width == 40
     assert len(processes(own)) == 1
     assert pid not in processes(own)
@@ -161,7 +161,7 @@ def test_no_process_outlives_it(own: Decoders, grey_png: bytes) -> None:
 
 
 def tiled_tiff(side: int, tile_side: int) -> bytes:
-    """A gray TIFF, stored as one tile of zeros that may be larger than it."""
+    """Return a gray TIFF, stored as one tile of zeros that may be larger than the photo."""
     tile = zlib.compress(bytes(tile_side * tile_side), 1)
     values = {256: side, 257: side, 258: 8, 259: 8, 262: 1, 277: 1, 322: tile_side, 323: tile_side, 325: len(tile)}
     values[324] = 8 + 2 + 12 * (len(values) + 1) + 4
@@ -170,7 +170,7 @@ def tiled_tiff(side: int, tile_side: int) -> bytes:
 
 @needs_linux
 def test_memory_is_limited_by_the_size_in_the_header(own: Decoders, pid: int, grey_png: bytes) -> None:
-    """A tile of 268 megapixels, of which the photo is 16×16, would be 256 MiB in memory."""
+    """The photo has 16×16 pixels, but its tile has 268 megapixels, which would take 256 MiB of memory."""
     np.testing.assert_array_equal(own.decode(tiled_tiff(16, 16), MAX_PIXELS).pixels, np.zeros((16, 16)))
     before = psutil.Process(pid).memory_info().rss
     with pytest.raises((DecodingLimitError, UndecodableImageError)):
@@ -181,7 +181,7 @@ def test_memory_is_limited_by_the_size_in_the_header(own: Decoders, pid: int, gr
 
 
 def test_any_failure_ends_a_decoder_and_forgets_it(own: Decoders, pid: int, grey_png: bytes, monkeypatch) -> None:
-    """Such as a process that has as many files open as it may: what comes with a note is lost then."""
+    """One failure is a process at its limit of open files, which loses the file descriptors of a message."""
     monkeypatch.setattr("socket.recv_fds", lambda *_: (b"{}", [], 0, None))
     with pytest.raises(DecoderLostError):
         own.decode(grey_png, MAX_PIXELS)
@@ -194,8 +194,8 @@ def test_any_failure_ends_a_decoder_and_forgets_it(own: Decoders, pid: int, grey
 @pytest.mark.usefixtures("slow_files")
 @pytest.mark.parametrize(("seconds", "quick"), [(0.2, False), (1e9, True)])
 def test_a_file_that_takes_too_long_is_ended(own: Decoders, monkeypatch, seconds: float, quick: bool) -> None:
-    """On its second try, the latter would have 20,000 seconds."""
-    monkeypatch.setattr(sandbox, "PATIENCE", 500)  # on a very busy machine, too, it is processor time that ends it
+    """The second file would have 20,000 seconds on its second try."""
+    monkeypatch.setattr(sandbox, "PATIENCE", 500)  # so that processor time ends it, even on a very busy machine
     own._seconds = seconds
     with pytest.raises(DecodingLimitError, match="too long"):
         own.decode(b"slow", MAX_PIXELS, quick=quick)
@@ -230,7 +230,7 @@ def test_a_first_try_decodes_12_megapixels_and_no_larger_photo(decoders: Decoder
 
 @pytest.fixture
 def computing(slow_files, own: Decoders, pid: int, pool) -> Callable[..., Future]:
-    """A function that begins to decode a slow file, and returns once its decoder computes."""
+    """A function that starts to decode a slow file, and returns once its decoder computes."""
 
     def begin(**options: Ticket) -> Future:
         computed = psutil.Process(pid).cpu_times
@@ -254,7 +254,7 @@ def test_a_jpeg_of_very_many_scans_is_refused_unseen() -> None:
     jpeg = encoded(Image.new("L", (64, 64)), "JPEG", progressive=True)
     scan = jpeg[jpeg.index(b"\xff\xda") : -2]
     assert decode(jpeg, MAX_PIXELS).width == 64
-    for between in (b"", b"\xff\x01", b"\xff\xff", b"\xff\xd0"):  # what decoders read over
+    for between in (b"", b"\xff\x01", b"\xff\xff", b"\xff\xd0"):  # decoders skip these bytes
         with pytest.raises(DecodingLimitError, match="scans"):
             decode(jpeg[:-2] + (between + scan) * 100 + jpeg[-2:], MAX_PIXELS)
 
@@ -275,7 +275,7 @@ def test_decoders_that_cannot_start_leave_nothing_open(monkeypatch: pytest.Monke
     for _ in range(5):
         with pytest.raises(OSError, match="too many") as error:
             _Decoder(Room(1), quick=False, slow_nice=0)
-        errors.append(error)  # whose frames keep what was not closed
+        errors.append(error)  # its frames keep unclosed files alive
     assert process.num_fds() == before
 
 
@@ -286,7 +286,7 @@ def take(room: Room, pixels: int, quick: bool = False) -> Share:
 
 
 def wait(room: Room, share: Share, pixels: int) -> None:
-    """Have another thread wait for room without end."""
+    """Have another thread wait for room indefinitely."""
     threading.Thread(target=room.take, args=(share, pixels), daemon=True).start()
     eventually(lambda: share.wanted)
 
@@ -295,13 +295,13 @@ def test_no_more_pixels_are_decoded_at_once_than_there_is_room_for() -> None:
     room = Room(10)
     first, second = take(room, 8), room.enter()
     wait(room, second, 5)
-    third = take(room, 2)  # what fits beside does not wait
+    third = take(room, 2)  # a file that still fits does not wait
     assert not second.held
     room.leave(first)
     eventually(lambda: second.held == 5)
     for share in (second, third):
         room.leave(share)
-    take(room, 11)  # alone, or it would wait for ever
+    take(room, 11)  # granted when alone; otherwise it would wait forever
 
 
 def test_first_tries_have_room_beside_slow_files() -> None:
@@ -368,7 +368,7 @@ def test_a_file_that_holds_a_part_does_not_wait_for_one_that_waits_for_it() -> N
 
 @pytest.fixture
 def room(own: Decoders) -> Room:
-    """Room of the decoders for one small photo."""
+    """Room for one small photo in the decoders."""
     own._room = Room(40 * 24)
     return own._room
 
@@ -432,7 +432,7 @@ def test_slow_files_have_nicer_decoders_of_their_own(own: Decoders, grey_png: by
 
 @needs_seals
 def test_contents_are_mapped_as_linux_before_6_7_allows_too() -> None:
-    """There, nobody may map a file as shared that is sealed against writing, not even to read it."""
+    """Linux before 6.7 does not allow shared mappings of write-sealed files, not even for reading."""
     one, other = socket.socketpair()
     with one, other:
         send(one, {}, [b"a photo"])
@@ -445,7 +445,7 @@ def test_contents_are_mapped_as_linux_before_6_7_allows_too() -> None:
 
 @needs_seals
 def test_contents_that_could_still_change_are_refused() -> None:
-    """A decoder that a file took over could shrink them while the service reads, which would end the service."""
+    """A compromised decoder could shrink them while the service reads, which would crash the service."""
     one, other = socket.socketpair()
     with one, other, open(os.memfd_create("unsealed", os.MFD_ALLOW_SEALING), "wb") as file:  # noqa: PTH123
         file.write(bytes(10_000))

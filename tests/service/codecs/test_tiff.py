@@ -1,4 +1,4 @@
-"""TIFFs of 8 to 64 bits, of either byte order, come out as the pixels that they hold."""
+"""Decoding of TIFFs with 8 to 64 bits in either byte order."""
 
 import struct
 import zlib
@@ -25,7 +25,7 @@ BYTES = (LEVELS / 257).astype(np.uint8)
 
 
 def stored(levels: np.ndarray, photometric: int, white: int = 65_535) -> np.ndarray:
-    """Levels as a file of this kind holds them."""
+    """Return levels as stored in a file of this kind."""
     return white - levels if photometric == GRAY_WHITE_IS_ZERO else levels
 
 
@@ -37,7 +37,7 @@ def tiff(
     extras: tuple[int, ...] = (),
     bits: int | None = None,
 ) -> bytes:
-    """A TIFF of 40 × 24 pixels, each plane in a strip. extras: kinds of the last channels. bits: if not the array's."""
+    """Return a TIFF of 40 × 24 pixels, a strip per plane. extras: kinds of the last channels. bits: default array's."""
     strips = [plane.astype(plane.dtype.newbyteorder(order)).tobytes() for plane in planes]
     strips = [zlib.compress(strip) for strip in strips] if packs else strips
     starts = [8 + sum(map(len, strips[:i])) for i in range(len(strips))]
@@ -89,7 +89,7 @@ def test_gray_of_12_bits_fills_the_scale(order: str, photometric: int) -> None:
 @pytest.mark.parametrize("number", ["i1", "i2"])
 @pytest.mark.parametrize("is_stretched", [False, True])
 def test_signed_gray_of_8_and_16_bits(is_stretched: bool, number: str, order: str, packs: bool) -> None:
-    """From 0 to the most that a sample holds, or from the least."""
+    """Levels range from 0 or the smallest value to the largest."""
     least, most = np.iinfo(number).min if is_stretched else 0, np.iinfo(number).max
     samples = np.rint(least + LEVELS / 65_535 * (most - least)).astype(number)
     photo = decode(tiff([samples], GRAY, order, packs), 1_000)
@@ -114,7 +114,7 @@ def test_planes_whose_lengths_and_kinds_are_not_told(others: int, bits: int, ord
 @pytest.mark.parametrize("photometric", [GRAY_WHITE_IS_ZERO, GRAY])
 @pytest.mark.parametrize("extra", [UNSPECIFIED, ASSOCIATED, UNASSOCIATED])
 def test_gray_of_16_bits_with_another_channel(extra: int, photometric: int, order: str, packs: bool) -> None:
-    """Alpha is kept, and what a scanner saw in infrared is not."""
+    """Alpha is kept, and a scanner's infrared channel is ignored."""
     gray, beside = LEVELS.astype(np.uint16), LEVELS[:, ::-1].astype(np.uint16)
     beside[0, 0] = 0
     written = stored(gray, photometric)
@@ -152,7 +152,7 @@ def test_gray_of_8_bits_with_other_channels(photometric: int, extras: tuple[int,
 def test_planes_that_pillow_misreads_are_refused(
     photometric: int, bits: int, extras: tuple[int, ...], packs: bool
 ) -> None:
-    """It takes planes of 16 bits for pixels of both channels, alpha of 8 bits for 0, and a* and b* for unsigned."""
+    """Pillow reads planes of 16 bits as interleaved, alpha of 8 bits as 0, and a* and b* as unsigned."""
     planes = [np.zeros((24, 40), f"u{bits // 8}")] * (3 if photometric == LAB else 2)
     with pytest.raises(UndecodableImageError, match="has planes of a kind that is not supported; save its channels"):
         decode(tiff(planes, photometric, packs=packs, extras=extras), 1_000)
@@ -171,7 +171,7 @@ def test_color_with_alpha_in_planes(extra: int, bits: int, order: str, packs: bo
 
 
 def test_ycbcr_that_is_not_compressed() -> None:
-    """Four levels of Y share a Cb and a Cr, all one behind the other."""
+    """Four levels of Y are stored with one Cb and one Cr."""
     blocks = BYTES.reshape(12, 2, 20, 2).transpose(0, 2, 1, 3).reshape(12, 20, 4)
     photo = decode(tiff([np.dstack((blocks, np.full((12, 20, 2), 128, np.uint8)))], YCBCR), 1_000)
     np.testing.assert_array_equal(photo.pixels, BYTES)
@@ -189,7 +189,7 @@ def test_a_compression_that_is_not_read_is_named(number: int, name: str) -> None
 
 
 def test_a_small_copy_of_the_photo_is_not_taken_for_it() -> None:
-    """Raw files, such as DNG and NEF, are TIFFs that begin with a thumbnail."""
+    """Raw files such as DNG and NEF are TIFFs that begin with a thumbnail."""
     files = []
     for kind, others in ((1, {}), ("no number", {Base.SubIFDs: 8}), (1, {Base.SubIFDs: 8})):
         tags = ImageFileDirectory_v2()
@@ -250,7 +250,7 @@ def test_a_palette_of_8_bits_is_read_as_one_of_16(scale: int, compression: str |
 
 
 def big_tiff(samples: np.ndarray, order: str, packs: bool, orientation: int) -> bytes:
-    """A BigTIFF of gray, in one strip."""
+    """Return a gray BigTIFF in one strip."""
     strip = zlib.compress(samples.tobytes()) if packs else samples.tobytes()
     height, width = samples.shape
     entries = [(256, width), (257, height), (258, 8 * samples.itemsize), (259, DEFLATE if packs else 1), (262, GRAY)]

@@ -39,7 +39,7 @@ def key(keys_file) -> str:
 
 @pytest.fixture(scope="module")
 def guarded(keys_file, key) -> Iterator[Service]:
-    """A service that asks for a key."""
+    """A service that requires a key."""
     with ready(api_keys_file=keys_file) as service:
         yield service
 
@@ -122,7 +122,7 @@ def test_keys_come_and_go_while_the_service_runs(start, grey_png, tmp_path) -> N
     assert service.post(grey_png, bearer(bob)).status_code == 200
     with service.log() as lines:
         keys_file.write_text("broken")
-        for _ in range(2):  # told of once
+        for _ in range(2):  # reported once
             assert service.post(grey_png, bearer(bob)).status_code == 401, "a mistake keeps a key that was taken out"
         keys_file.unlink()
         carl = add_key(keys_file, "carl")
@@ -227,7 +227,7 @@ def test_origins_of_the_settings_may(start, grey_png, keys_file, key, monkeypatc
     assert [(line["request_id"], line["method"], line["status"]) for line in lines] == [("mine", "OPTIONS", 400)]
     good, without_key = (service.post(grey_png, {"Origin": HERE} | more) for more in (bearer(key), {}))
     assert (good.status_code, allowed_origin(good)) == (200, HERE)
-    assert (without_key.status_code, allowed_origin(without_key)) == (401, HERE)  # a page can read why
+    assert (without_key.status_code, allowed_origin(without_key)) == (401, HERE)  # a page can read the reason
     assert allowed_origin(service.post(grey_png, bearer(key) | {"Origin": ELSEWHERE})) is None
     service.colorizer.error = ZeroDivisionError("unforeseen")
     failed = service.post(grey_png, bearer(key) | {"Origin": HERE})
@@ -237,7 +237,7 @@ def test_origins_of_the_settings_may(start, grey_png, keys_file, key, monkeypatc
 
 @pytest.fixture(scope="module")
 def named() -> Iterator[Service]:
-    """A service that pages of one other origin may use."""
+    """A service that allows pages of one other origin."""
     with ready(cors_origins="http://named.example") as service:
         yield service
 

@@ -1,4 +1,4 @@
-"""The file of API keys: hashes alone, read strictly, compared in constant time."""
+"""The file of API keys: hashes only, strict reading, comparison in constant time."""
 
 import hashlib
 import os
@@ -24,7 +24,7 @@ def path(tmp_path) -> Path:
 def test_a_key_is_found_by_its_hash_alone(path) -> None:
     first, second = add_key(path, "ann"), add_key(path, "bob", "10/second; 1000/hour")
     assert first != second
-    assert len(first.removeprefix(keys.PREFIX)) == 43  # 256 random bits, 6 a letter
+    assert len(first.removeprefix(keys.PREFIX)) == 43  # 256 random bits, 6 per letter
     ring = KeyRing(path)
     assert ring.find(first).name == "ann"  # type: ignore[union-attr]
     found = ring.find(second)
@@ -40,12 +40,12 @@ def test_a_key_is_found_by_its_hash_alone(path) -> None:
 
 @pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), OSError(24, "Too many open files")])
 def test_a_file_that_cannot_be_read_revokes_until_it_can(path, monkeypatch, error: OSError) -> None:
-    """Told once, until it changes."""
+    """The log reports this once, until it changes."""
     secret = add_key(path, "ann")
     ring = KeyRing(path)
     path.chmod(0o400)
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "read_text", Mock(side_effect=error))  # whoever runs the tests may read all
+        patch.setattr(Path, "read_text", Mock(side_effect=error))  # simulated, since root may read all files
         with pytest.raises(KeyFileError, match=f"cannot be read: .*{error.strerror}"):
             ring.reload()
         assert not ring.reload()

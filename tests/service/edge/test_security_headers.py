@@ -1,4 +1,4 @@
-"""Security headers are on every answer; the page's and the documentation's policies are their own."""
+"""Security headers of every answer, and the separate policies of the page and the documentation."""
 
 import re
 

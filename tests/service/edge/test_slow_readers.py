@@ -1,4 +1,4 @@
-"""Clients that do not read their answers: the service drops them."""
+"""The service disconnects clients that do not read their answers."""
 
 import socket
 import time
@@ -11,8 +11,8 @@ from tests.service.waiting import eventually, received, unread_answer
 
 @contextmanager
 def asked(service, photo: bytes) -> Iterator[socket.socket]:
-    """A connection on which a coloring was asked for, and nothing read."""
-    assert service.post(photo, n=1).status_code == 200  # all that starts has started
+    """A connection that has requested a coloring and read nothing."""
+    assert service.post(photo, n=1).status_code == 200  # waits until everything has started
     service.client.close()
     with unread_answer(service, photo, "application/zip", n=2) as connection:
         yield connection
@@ -63,7 +63,7 @@ def test_a_client_that_reads_a_little_now_and_then_is_not_cut_off(monkeypatch, s
     with asked(service, noise) as connection:
         whole = bytearray()
         for _ in range(5):
-            time.sleep(0.4)  # in all, more than SEND_SECONDS and a look's time
+            time.sleep(0.4)  # in total, more than SEND_SECONDS and the interval of checks
             whole += connection.recv(300_000)
         whole += received(connection)
     assert whole.startswith(b"HTTP/1.1 200")

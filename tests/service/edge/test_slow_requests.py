@@ -24,7 +24,7 @@ def connected(service) -> socket.socket:
 
 
 def answers(service, *pieces: bytes) -> bytes:
-    """Send pieces, one a while after another; return all that comes until the connection is closed."""
+    """Send pieces with pauses; return everything received until the connection is closed."""
     with connected(service) as connection:
         for i, piece in enumerate(pieces):
             time.sleep(0.2 if i else 0)
@@ -34,7 +34,7 @@ def answers(service, *pieces: bytes) -> bytes:
 
 @contextmanager
 def at_work(service, photo: bytes) -> Iterator[socket.socket]:
-    """Open a connection whose request is drawn once the colorizer's gate is opened."""
+    """Open a connection whose request waits for the colorizer's gate."""
     service.colorizer.close_gate()
     with connected(service) as connection:
         connection.sendall(b"".join(upload(service, photo, n="1")))
@@ -44,7 +44,7 @@ def at_work(service, photo: bytes) -> Iterator[socket.socket]:
 
 @contextmanager
 def half_heads(service, count: int) -> Iterator[list[socket.socket]]:
-    """Open connections, one after another, that send a part of a head each."""
+    """Open connections one after another, each with an incomplete head."""
     with ExitStack() as opened:
         halves: list[socket.socket] = []
         for _ in range(count):
@@ -142,7 +142,7 @@ def test_a_long_head_is_fine(service) -> None:
 
 
 def test_one_request_at_a_time(service, grey_png) -> None:
-    """One is at work and one may wait; who sends more gets those two answers, and sends the rest again."""
+    """One request is at work and one waits; a client that sends more gets two answers, and must repeat the rest."""
     for sent in (WHOLE * 5000, b"".join(upload(service, grey_png, n="1")) * 3):
         assert answers(service, sent).count(b"HTTP/1.1 200") == 2
     assert len(service.colorizer.photos) == 2, "the body of a request is mixed with the next"
@@ -184,7 +184,7 @@ def test_no_turn_of_the_event_loop_parses_more_than_a_piece(service, monkeypatch
         with suppress(OSError):  # it may be broken off already
             connection.shutdown(socket.SHUT_WR)
         received(connection)
-    assert 0 < max(turns) <= 2 * PIECE_BYTES  # what came in one turn and what was left before it
+    assert 0 < max(turns) <= 2 * PIECE_BYTES  # the data of one turn, and the rest from the turn before
     assert sum(turns) <= parsed
 
 
@@ -207,11 +207,11 @@ def test_the_work_of_who_goes_away_ends_whatever_waits_behind_it(service, grey_p
         assert service.metric("accepted_requests") == 1
     left = time.monotonic()
     eventually(lambda: service.metric("accepted_requests") == 0)
-    assert time.monotonic() - left < PATIENCE_SECONDS  # a gate that stays closed ends the work later
+    assert time.monotonic() - left < PATIENCE_SECONDS  # sooner than the closed gate would end it
 
 
 def test_what_is_not_parsed_is_not_read_for_ever(service, grey_png) -> None:
-    """A client may send without end while its first request is at work."""
+    """A client may keep sending while its first request is at work."""
     with at_work(service, grey_png) as connection:
         connection.settimeout(0.5)
         with pytest.raises(TimeoutError):
@@ -220,14 +220,14 @@ def test_what_is_not_parsed_is_not_read_for_ever(service, grey_png) -> None:
 
 @pytest.fixture
 def small(start) -> Service:
-    """A service that takes three connections, of which none is open."""
+    """A service that accepts three connections; none is open."""
     service = start(max_connections=3)
-    service.client.close()  # it holds one
+    service.client.close()  # closes the client's connection
     return service
 
 
 def expect_life(connection: socket.socket) -> None:
-    """Ask whether the service lives."""
+    """Request /livez, and check the answer."""
     connection.sendall(WHOLE)
     assert connection.recv(4096).startswith(b"HTTP/1.1 200")
 
@@ -246,14 +246,14 @@ def test_heads_half_sent_keep_nobody_out(small) -> None:
         with connected(small) as connection:
             expect_life(connection)
         with pytest.raises(ConnectionResetError):
-            halves[0].recv(1)  # the one that has sent a head for the longest
+            halves[0].recv(1)  # the connection with the oldest incomplete head
         halves[1].sendall(b"Host: t\r\n\r\n")
         assert halves[1].recv(4096).startswith(b"HTTP/1.1 200")
 
 
 @pytest.mark.parametrize("is_reading", [False, True])
 def test_who_came_last_or_reads_its_answer_is_not_the_one_to_go(small, is_reading: bool) -> None:
-    """Such as a client whose connection is open, and whose request is on its way."""
+    """Such a client has an open connection, and its request is on the way."""
     connections = small.server.server_state.connections
     with half_heads(small, 2) as halves, connected(small) as connection:
         if is_reading:
@@ -298,7 +298,7 @@ def test_a_long_path_behind_a_request_at_work_leaves_its_answer_alone(service, g
 
 @pytest.mark.parametrize("at", range(1, 5))
 def test_a_body_that_looks_like_a_head_is_left_alone(service, grey_png, at: int) -> None:
-    """Not even where the head's end comes in two pieces."""
+    """The head's end may also come in two pieces."""
     head, body = upload(service, grey_png, n="1")
     preamble = b"a\nupgrade: x\r\n\r\n"
     watched = patch.object(Connection, "on_body", autospec=True, side_effect=Connection.on_body)
@@ -314,7 +314,7 @@ def test_a_body_that_looks_like_a_head_is_left_alone(service, grey_png, at: int)
 
 @pytest.mark.parametrize("at", [0, 20, 60, 1000])
 def test_the_body_of_a_request_that_asks_for_an_upgrade_is_its_body(service, grey_png, at: int) -> None:
-    """As Java's client asks. Where the very word comes in two pieces, the request is refused, not taken apart."""
+    """Java's client requests upgrades. If the word itself comes in two pieces, the request is refused as a whole."""
     head, body = upload(service, grey_png, n="1")
     head = head[:-2] + b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n"
     last = WHOLE.replace(b"Host", b"Connection: close\r\nHost")
@@ -323,7 +323,7 @@ def test_the_body_of_a_request_that_asks_for_an_upgrade_is_its_body(service, gre
     assert answer.endswith(b'{"status":"live"}')
 
 
-LONG_PATH = b"GET /page/" + b"a/" * 30_000  # for each folder the service would look
+LONG_PATH = b"GET /page/" + b"a/" * 30_000  # the service would look for each folder
 HALF_UPGRADE = b"POST /v1/colorizations HTTP/1.1\r\nHost: t\r\nConnection: upgrade\r\nUpgr"
 
 

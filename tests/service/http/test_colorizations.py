@@ -1,4 +1,4 @@
-"""POST /v1/colorizations: every field, every form of the answer."""
+"""POST /v1/colorizations: every field, and every form of the answer."""
 
 import base64
 import zipfile
@@ -96,7 +96,7 @@ def test_a_zip_is_the_same_bytes_as_one_written_at_once(service, grey_png) -> No
 
 
 def test_bare_image(service, grey_png) -> None:
-    answer = service.post(grey_png, {"Accept": "image/*"}, seed=7, temperature=0.5, latent_norm=1)  # n yields
+    answer = service.post(grey_png, {"Accept": "image/*"}, seed=7, temperature=0.5, latent_norm=1)  # n becomes 1
     assert answer.headers["content-type"] == "image/jpeg"
     assert answer.headers["vary"] == "Accept"
     facts = {name: value for name, value in answer.headers.items() if name.startswith("tintflow-")}
@@ -121,7 +121,7 @@ def test_bare_image(service, grey_png) -> None:
         ("APPLICATION/ZIP", {"n": 1}, "application/zip"),
         ("application/zip", {"response_format": "zip"}, "application/zip"),
         ("image/*", {"n": 1}, "image/jpeg"),
-        ("application/json, image/jpeg", {}, "application/json"),  # a default n yields to nothing else
+        ("application/json, image/jpeg", {}, "application/json"),  # a default n stays
         ("image/*", {"n": 1, "output_format": "webp"}, "image/webp"),
         ("image/png, */*", {"n": 1}, "image/png"),
         ("image/png;q=0.5, image/webp", {"n": 1}, "image/webp"),
@@ -131,7 +131,7 @@ def test_bare_image(service, grey_png) -> None:
         ("application/json;q=2, application/zip;q=0.66666", {}, "application/zip"),
         ("image/webp, */*;q=0.8", {"n": 4}, "application/json"),
         ("image/avif, text/html, */*;q=0.1", {"n": 1}, "application/json"),
-        ("text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", {"n": 2}, "application/json"),  # Java's own
+        ("text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", {"n": 2}, "application/json"),  # Java's default
         ("text/*", {}, "text/event-stream"),
         ("text/event-stream", {"response_format": "b64_json"}, "text/event-stream"),
         ("text/event-stream, application/json;q=0.5", {"n": 1}, "text/event-stream"),
@@ -168,7 +168,7 @@ def test_an_empty_field_is_as_if_left_out(service, grey_png) -> None:
         ("image/png", {"n": 1, "response_format": "b64_json"}),
         ("*/*;q=0", {}),
         ("image/png;q=high", {"n": 1}),
-        ("," * 4096 + "*/*", {}),  # its parts would be parsed on the event loop
+        ("," * 4096 + "*/*", {}),  # parsing its parts would block the event loop
     ],
 )
 def test_accept_that_cannot_be_met(service, grey_png, accept: str, fields: dict[str, object]) -> None:

@@ -1,4 +1,4 @@
-"""`Accept: text/event-stream`: each coloring is sent as soon as it is made."""
+"""Event streams (`Accept: text/event-stream`), which send each coloring as soon as it is made."""
 
 import json
 import re
@@ -21,7 +21,7 @@ PATHS = {
 
 
 def parse(text: str) -> list[tuple[str, dict]]:
-    """Return (event, data) of a whole stream; comments are left out."""
+    """Return (event, data) pairs of a whole stream, without comments."""
     assert text.endswith("\n\n")
     found = []
     for block in text.removesuffix("\n\n").split("\n\n"):
@@ -33,7 +33,7 @@ def parse(text: str) -> list[tuple[str, dict]]:
 
 @pytest.fixture
 def held(service, monkeypatch) -> Iterator[tuple]:
-    """A service that makes one coloring for each permit, and a function that gives permits."""
+    """A service that makes one coloring per permit, and a function that gives permits."""
     permits, finish, made = threading.Semaphore(0), service.colorizer.finish, []
 
     def one_by_one(photo, drawn, look):
@@ -50,7 +50,7 @@ def held(service, monkeypatch) -> Iterator[tuple]:
 def assert_no_more_is_made(permit: Callable[[int], None], made: list[object]) -> None:
     permit(16)
     time.sleep(0.5)
-    assert len(made) <= 2, "worked on for nobody"  # the one that was begun may end
+    assert len(made) <= 2, "worked on for nobody"  # a coloring in work may finish
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -141,7 +141,7 @@ def test_no_more_is_made_for_who_is_late(held, grey_png: bytes, monkeypatch) -> 
     service.hurry(grey_png, 1.5, monkeypatch)
     made.clear()
     permit()
-    with service.log() as lines, pytest.raises(httpx.TransportError):  # the answer had begun: it is broken off
+    with service.log() as lines, pytest.raises(httpx.TransportError):  # the answer had begun, so it is cut off
         service.post(grey_png, n=16)
     assert [line["code"] for line in lines if line["event"] == "request"] == ["deadline"]
     assert_no_more_is_made(permit, made)
@@ -150,8 +150,8 @@ def test_no_more_is_made_for_who_is_late(held, grey_png: bytes, monkeypatch) -> 
 def test_a_slow_reader_gets_all_and_stands_in_nobodys_way(start, noise: bytes, grey_png: bytes) -> None:
     service = start(codec_threads=1)
     with unread_answer(service, noise, EVENTS["Accept"], n=2, buffer_bytes=4096) as connection:
-        eventually(lambda: len(service.colorizer.finishing) >= 3)  # one to warm up
-        # all is made and nothing read: the threads are free again, and the place is kept for what is not read
+        eventually(lambda: len(service.colorizer.finishing) >= 3)  # one of them is the warm-up
+        # all is made, nothing is read: threads are free again, and the unread answer keeps its place
         assert service.metric("accepted_requests") == 1
         assert service.post(grey_png, n=1).status_code == 200
         answer = HTTPResponse(connection)

@@ -1,4 +1,4 @@
-"""JSON bodies: files are cut out first, and whatever else a body holds is short, or refused at once."""
+"""JSON bodies: files are extracted first; the rest of a body must be short, or it is refused at once."""
 
 import asyncio
 import base64
@@ -144,7 +144,7 @@ def test_arrays_are_counted_before_their_items_are_looked_at(
 
 
 async def read(pieces: Iterable[bytes]) -> int:
-    """Read a JSON body that comes in pieces; return the size of its photo."""
+    """Read a JSON body that arrives in pieces; return the size of its photo."""
 
     async def messages() -> AsyncIterator[dict[str, Any]]:
         for piece in pieces:
@@ -161,7 +161,7 @@ async def read(pieces: Iterable[bytes]) -> int:
 
 @pytest.mark.parametrize("bomb", BOMBS)
 async def test_a_bomb_hardly_holds_the_event_loop(bomb: str) -> None:
-    started = time.thread_time()  # of the loop's own thread, which another program's work does not count for
+    started = time.thread_time()  # of the loop's thread, which excludes other programs
     with pytest.raises(ServiceError):
         await read(BOMBS[bomb][start : start + 65536] for start in range(0, len(BOMBS[bomb]), 65536))
     assert time.thread_time() - started < 0.1
@@ -181,7 +181,7 @@ async def test_a_large_body_and_its_file_are_each_held_once() -> None:
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert uploaded == size * pieces * 3 // 4
-    assert most < 1.15 * (size * pieces + uploaded) + 3_000_000  # a buffer that grows has an eighth to spare
+    assert most < 1.15 * (size * pieces + uploaded) + 3_000_000  # a growing buffer has an eighth in reserve
 
 
 def test_texts_of_a_form_are_bounded_together(service, grey_png) -> None:

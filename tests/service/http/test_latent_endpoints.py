@@ -1,4 +1,4 @@
-"""Variations, transfers, interpolations, likelihoods, and what colorizations choose from: every field and form."""
+"""Variations, transfers, interpolations, likelihoods and choices among candidates: every field and form."""
 
 import json
 import zipfile
@@ -140,11 +140,11 @@ def test_forms_of_the_answer(service, grey_png, path: str, fields: dict[str, obj
     names = zipfile.ZipFile(BytesIO(archive.content)).namelist()
     assert names == [f"{i}.png" for i in range(len(names))]
     assert ("tintflow-noise-seed" in archive.headers) is (path == "variations")
-    if path != "interpolations":  # which has two colorings at least
+    if path != "interpolations":  # these have at least two colorings
         bare = service.post_to(f"/v1/{path}", grey_png, {"Accept": "image/webp"}, **fields, n=1)
         assert bare.headers["content-type"] == "image/webp"
         yielding = service.post_to(f"/v1/{path}", grey_png, {"Accept": "image/png"}, **fields)
-        assert (yielding.status_code, yielding.headers["content-type"]) == (200, "image/png")  # n is 1 where left out
+        assert (yielding.status_code, yielding.headers["content-type"]) == (200, "image/png")  # a default n becomes 1
     several = {} if path == "interpolations" else {"n": 2}
     refused = service.post_to(f"/v1/{path}", grey_png, {"Accept": "image/png"}, **fields, **several)
     assert refused.status_code == 406

@@ -1,4 +1,4 @@
-"""Schemathesis asks the service for whatever its own OpenAPI document allows, and for what it does not."""
+"""Schemathesis sends requests that the service's OpenAPI document allows, and requests that it does not."""
 
 import base64
 from typing import Any
@@ -17,8 +17,8 @@ SECONDS = 60  # on a busy machine
 load_all_checks()
 NOT_MEANT = CHECKS.get_by_names(
     [
-        "positive_data_acceptance",  # that a text is a photo in base64 no schema can say
-        "negative_data_rejection",  # forms hold nothing but text, so `"1"` and `true` are numbers here
+        "positive_data_acceptance",  # a schema cannot say that a text is a photo in base64
+        "negative_data_rejection",  # forms hold only text, so `"1"` and `true` are valid here
     ]
 )
 
@@ -27,7 +27,7 @@ schema = schemathesis.openapi.from_dict(create_app(Settings(), lambda _: None).o
 
 @schema.hook
 def map_body(context: HookContext, body: Any) -> Any:
-    """Let every other request hold a photo, to come further."""
+    """Put a photo into every other request, so that it passes further checks."""
     image = body.get("image") if isinstance(body, dict) else None
     if isinstance(image, str) and len(image) % 2:
         return body | {"image": PIXEL}
@@ -39,5 +39,5 @@ def map_body(context: HookContext, body: Any) -> Any:
 @schema.parametrize()
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 def test_answers_are_those_described(service, case: Case) -> None:
-    """No 5xx, and no status, media type, header or shape that the document does not tell of."""
+    """Answers are never 5xx, and have only documented statuses, media types, headers and shapes."""
     case.call_and_validate(base_url=str(service.client.base_url), timeout=SECONDS, excluded_checks=NOT_MEANT)

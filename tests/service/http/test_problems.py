@@ -1,4 +1,4 @@
-"""Every bad request gets its 4xx with a clear problem, and the service goes on."""
+"""Every bad request gets a 4xx with a clear problem, and the service continues."""
 
 import ast
 import json
@@ -74,7 +74,7 @@ PATH = "/v1/colorizations"
 )
 def test_parameter(service, grey_png, field: str, value: object, words: list[str]) -> None:
     text = json.dumps(value) if isinstance(value, list) else value
-    # a form leaves out what is empty, and has numbers and texts alone
+    # a form leaves out empty fields, and has only numbers and texts
     in_form = value != "" and not isinstance(value, bool)
     answers = [service.post(grey_png, **{field: text})] if in_form else []
     if value not in ("nan", "inf"):
@@ -304,7 +304,7 @@ def test_too_many_streamed_bytes_are_refused_before_the_last(service, monkeypatc
     with begun_upload(service, f"Content-Type: {content_type}", "Transfer-Encoding: chunked") as connection:
         part = b'--x\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n'
         chunk = part + b"A" * 100_000
-        connection.sendall(b"%x\r\n%s\r\n" % (len(chunk), chunk))  # and no last chunk
+        connection.sendall(b"%x\r\n%s\r\n" % (len(chunk), chunk))  # without the last chunk
         assert b" 413 " in connection.recv(4096)
 
 
@@ -315,7 +315,7 @@ def subclasses(kind: type[Exception]) -> Iterator[type[Exception]]:
 
 
 def test_table_of_problems_is_complete() -> None:
-    unseen = {LargePhotoError, SlowFileError, MissingLayerError}  # another try follows, or they are told as bases
+    unseen = {LargePhotoError, SlowFileError, MissingLayerError}  # these are retried, or reported as their base class
     bases = {kind for kind in subclasses(ServiceError) if set(subclasses(kind)) - unseen}
     raised = {*subclasses(ServiceError), ModelError, *subclasses(ModelError)} - bases - unseen
     raised = {kind for kind in raised if kind.__module__.startswith(("service", "model"))}

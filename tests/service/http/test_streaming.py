@@ -1,4 +1,4 @@
-"""JSON and zips are sent while they are made: what waits for the client is bounded."""
+"""JSON and zips are sent while they are made, with a limit on data that waits for the client."""
 
 import base64
 import gc
@@ -37,7 +37,7 @@ def test_samples_are_made_as_the_client_reads(service, grey_png, monkeypatch, ac
         assert "content-length" not in answer.headers
         pieces = answer.iter_raw(100_000)
         first = next(pieces)
-        time.sleep(0.3)  # all would be made meanwhile
+        time.sleep(0.3)  # enough time to make all
         assert encode.call_count <= 3 + 2 * MAX_UNREAD_BYTES // SAMPLE_BYTES, "made for nobody, and held"
         body = first + b"".join(pieces)
     assert encode.call_count == 12
@@ -91,12 +91,12 @@ def test_a_failure_before_the_first_sample_is_a_problem_and_a_later_one_breaks_o
 
 
 class Held(dict[str, bytes]):
-    """Large in truth, and unlike a plain dict something that a weak reference can be to."""
+    """A request's data that allows weak references, unlike a plain dict."""
 
 
 @pytest.fixture
 def held() -> Iterator[list[weakref.ref[Held]]]:
-    """For references to what a request holds, which are to be dead once it has ended: nothing collects garbage."""
+    """Yield a list for weak references to a request's data, which must die with it; garbage collection is off."""
     gc.disable()
     yield []
     gc.enable()

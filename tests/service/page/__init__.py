@@ -1,1 +1,1 @@
-"""The page's tests: a package, so that one browser serves them all."""
+"""Tests of the page; a package, so that all share one browser."""

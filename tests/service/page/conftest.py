@@ -1,4 +1,4 @@
-"""The page in a real browser, on a running service with the fake colorizer."""
+"""The page in a real browser, with a running service and the fake colorizer."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,11 +11,11 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from benchmarks.figures.browser import MissingBrowserError, launch
 from tests.service.page.steps import expect_colorings
 
-TIMEOUT = 30_000  # milliseconds; a busy machine takes its time
-SLOW = "GPU stall due to ReadPixels"  # software WebGL says so of every picture that is read back
+TIMEOUT = 30_000  # milliseconds; long enough for a busy machine
+SLOW = "GPU stall due to ReadPixels"  # software WebGL reports this for every picture that is read back
 DEFAULTS = {
     "viewport": {"width": 1280, "height": 800},
-    "reduced_motion": "reduce",  # what moves by itself takes a quarter of the time
+    "reduced_motion": "reduce",  # without animations, tests take a quarter of the time
     "permissions": ["clipboard-read", "clipboard-write"],
 }
 SEEDS = """const random = crypto.getRandomValues.bind(crypto);
@@ -35,7 +35,7 @@ HTMLCanvasElement.prototype.toBlob = function (...how) {
 """A canvas becomes a file when the browser is idle, as after a frame; without one, it waits a second."""
 
 
-@pytest.fixture(scope="package")  # no longer: while it is open, its event loop runs, and no other can in this thread
+@pytest.fixture(scope="package")  # not session: its event loop blocks others in this thread
 def browser() -> Iterator[Browser]:
     expect.set_options(timeout=TIMEOUT)
     with sync_playwright() as playwright:
@@ -49,11 +49,11 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(browser: Browser, service) -> Iterator[Callable[..., Page]]:
-    """A function that opens the page in a browser of its own; the test fails on any error in the browser's console.
+    """A function that opens the page in a new browser context; any error in the browser's console fails the test.
 
-    Arguments are those of a browser's context, `at` what follows the address (None opens nothing yet), `of` another
-    service, and `expected` words of console errors that the test means to see. The page is waited for to know the
-    model, unless not `ready`; with `demo`, it colorizes its demonstration first.
+    Arguments are those of a browser context. `at` is appended to the address (None opens nothing yet), `of` is another
+    service, and `expected` lists words of expected console errors. It waits until the page knows the model, unless not
+    `ready`; with `demo`, the page first colorizes its demonstration.
     """
     contexts: list[BrowserContext] = []
     unexpected: list[str] = []
@@ -118,7 +118,7 @@ def color_photo(photo: Path) -> Path:
 
 @pytest.fixture
 def upload(photo: Path) -> Callable[..., None]:
-    """A function that chooses a photo and waits for its colorings."""
+    """A function that uploads a photo and waits for its colorings."""
 
     def choose(page: Page, *paths: Path, colorings: int = 4) -> None:
         page.set_input_files("#files", list(paths) or [photo])

@@ -1,4 +1,4 @@
-"""Steps that many tests of the page take."""
+"""Common steps of the page's tests."""
 
 import io
 import zipfile
@@ -13,13 +13,13 @@ FAILED = "Failed to load resource"
 
 
 def begin_anew(page: Page) -> None:
-    """Take back the only photo by undo: the page is as it was at first."""
+    """Undo adding the only photo, which returns to the initial page."""
     page.keyboard.press("Control+z")
     expect(page.locator("#welcome")).to_be_visible()
 
 
 def colorize_again(page: Page, seed: int) -> None:
-    """Colorize a photo that was colorized once, with a seed set under *Details*."""
+    """Colorize a photo again, with a seed set under *Details*."""
     page.get_by_text("Details").first.click()
     page.fill("#seed", str(seed))
     page.locator("#seed").blur()
@@ -28,21 +28,21 @@ def colorize_again(page: Page, seed: int) -> None:
 
 
 def downloaded(page: Page, selector: str) -> tuple[str, bytes]:
-    """Press what a selector finds first; return the name and the content of the file that comes."""
+    """Press a selector's first element; return the name and the content of the downloaded file."""
     with page.expect_download() as started:
         page.locator(selector).first.click()
     return started.value.suggested_filename, started.value.path().read_bytes()
 
 
 def unzipped(page: Page, selector: str) -> tuple[str, dict[str, bytes]]:
-    """Press what brings a zip; return its name, and the content of each file in it, whose checksum is right."""
+    """Press an element that downloads a zip; return its name, and its files' contents after a check of checksums."""
     name, content = downloaded(page, selector)
     with zipfile.ZipFile(io.BytesIO(content)) as files:
         return name, {each: files.read(each) for each in files.namelist()}
 
 
 def drag(page: Page, x: float, y: float, dx: float, dy: float = 0) -> None:
-    """Move the mouse from a place while its button is held."""
+    """Press the mouse at a position, and move it while its button is held."""
     page.mouse.move(x, y)
     page.mouse.down()
     page.mouse.move(x + dx, y + dy, steps=4)
@@ -50,7 +50,7 @@ def drag(page: Page, x: float, y: float, dx: float, dy: float = 0) -> None:
 
 
 def resize(page: Page, width: int, height: int) -> None:
-    """Give the window a size, and wait until the page is laid out anew: its observers run before the next frame."""
+    """Resize the window, and wait for the new layout: the page's observers run before the next frame."""
     page.set_viewport_size({"width": width, "height": height})
     page.evaluate(
         """async (size) => {
@@ -63,7 +63,7 @@ def resize(page: Page, width: int, height: int) -> None:
 
 
 def swipe(page: Page, x: float, y: float, dx: float, dy: float) -> None:
-    """Move a finger from a place, in ten steps."""
+    """Move a finger from a position, in ten steps."""
     session = page.context.new_cdp_session(page)
     for step in range(11):
         points = [{"x": x + dx * step / 10, "y": y + dy * step / 10}]
@@ -73,14 +73,14 @@ def swipe(page: Page, x: float, y: float, dx: float, dy: float) -> None:
 
 
 def fix_a_color(page: Page) -> None:
-    """Fix the first color that is offered in the middle of the photo, which opens from the grid."""
+    """Open a photo from the grid, and fix the first offered color in its middle."""
     page.get_by_role("button", name="Fix a color", exact=True).first.click()
     page.click("#hint-add")
     page.locator("#palette-swatches button").first.click()
 
 
 def borrow(page: Page, path: Path) -> None:
-    """Give the shown photo the colors of another one, and wait for the two colorings."""
+    """Give the current photo the colors of another, and wait for the two colorings."""
     drop(page, "#reference-zone", path)
     expect(page.locator("#run-title")).to_have_text(f"Colors of {path.name}")
     expect_colorings(page, 2)
@@ -95,31 +95,31 @@ def link_of(page: Page) -> str:
 
 
 def open_link(page: Page, address: str) -> None:
-    """Change the part of the page's address that links differ in, as a link does that is opened in its tab."""
+    """Open a link in the page's tab: change the part of the address in which links differ."""
     page.evaluate("address => { location.hash = address; }", address)
 
 
 def expect_colorings(page: Page, count: int) -> None:
-    """Wait until the grid has so many colorings, and no more are being made."""
+    """Wait until the grid has a number of colorings, and no more are being made."""
     expect(page.locator(".card.new")).to_have_count(count)
     expect(page.locator("#run-progress")).to_be_hidden()
 
 
 def add_more(page: Page, count: int) -> None:
-    """Press the main button, and wait until the grid has so many colorings."""
+    """Press the main button, and wait until the grid has a number of colorings."""
     page.click("#colorize")
     expect_colorings(page, count)
 
 
 def more_like(page: Page, title: str) -> None:
-    """Ask for more like the coloring in full view, which has this title, and wait for all four."""
+    """Request *More like this* for the coloring in full view, which has this title, and wait for all four."""
     page.click("#vary")
     expect(page.locator("#run-title")).to_have_text(f"More like {title}")
     expect_colorings(page, 4)
 
 
 def make_steps(page: Page, count: int) -> None:
-    """Make so many steps between the last two that are kept, and wait for all."""
+    """Make a number of steps between the last two kept colorings, and wait for all."""
     page.click("#compare-open")
     page.fill("#steps", str(count))
     page.click("#interpolate")
@@ -128,7 +128,7 @@ def make_steps(page: Page, count: int) -> None:
 
 
 def pixels(image: Locator, side: int = 8) -> list[int]:
-    """Return a picture as side by side pixels, of four values each."""
+    """Return side × side pixels of a picture, with four values each."""
     script = """async (image, side) => {
       await image.decode();
       const context = Object.assign(document.createElement('canvas'), {width: side, height: side}).getContext('2d');
@@ -139,7 +139,7 @@ def pixels(image: Locator, side: int = 8) -> list[int]:
 
 
 def taken(page: Page, held: list[Route]) -> Route:
-    """Wait until a request is held, and take it: the page says that it works before its request has come here."""
+    """Wait for a held request, and remove it from the list; the page shows work before its request arrives here."""
     for _ in range(1000):
         if held:
             break

@@ -1,4 +1,4 @@
-"""Looks at the browser's storage of the page's session."""
+"""Checks of the page's session in the browser's storage."""
 
 from playwright.sync_api import Page
 
@@ -17,12 +17,12 @@ READ = """(name) => new Promise((resolve) => {
 
 
 def until_stored(page: Page, name: str, number: int) -> None:
-    """Wait until one of the browser's stores has so many entries."""
+    """Wait until one of the browser's stores has a number of entries."""
     eventually(lambda: page.evaluate(f"async () => (await ({READ})('{name}')).length === {number}"))
 
 
 def until_state(page: Page, says: str) -> None:
-    """Wait until the only session has a view of which a JavaScript expression is true."""
+    """Wait until a JavaScript expression is true of the only session's view."""
     eventually(
         lambda: page.evaluate(f"async () => {{ const [{{ view }}] = await ({READ})('states'); return {says}; }}")
     )

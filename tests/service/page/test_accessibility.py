@@ -1,4 +1,4 @@
-"""Accessibility: axe-core, the keyboard, phones, light and dark."""
+"""Accessibility: axe-core, keyboard, phones, light and dark colors."""
 
 import re
 from pathlib import Path
@@ -19,7 +19,7 @@ TABLET = {"viewport": {"width": 768, "height": 1024}, "has_touch": True}
 
 
 def findings(page: Page) -> list[str]:
-    """List what axe finds, of every impact and by all of its rules."""
+    """List axe's findings of any impact, by all of its rules."""
     axe = Axe("" if page.evaluate("'axe' in window") else AXE_SCRIPT)
     violations = axe.run(page).response["violations"]
     return [
@@ -30,7 +30,7 @@ def findings(page: Page) -> list[str]:
 
 
 def wide(page: Page) -> list[str]:
-    """List what sticks out to the right of the window."""
+    """List elements that extend beyond the window's right edge."""
     return page.evaluate("""() => [...document.querySelectorAll('body *')].filter((each) => each.checkVisibility()
       && each.getBoundingClientRect().right > innerWidth + 1 && !each.closest('.strip, .away, .stage')
     ).map((each) => each.outerHTML.slice(0, 80))""")
@@ -42,7 +42,7 @@ CUT = """() => [...document.querySelectorAll('button, .button, label, h2, h3')].
 ).map((each) => each.outerHTML.slice(0, 80))"""
 """Elements wider than their place, or that stick out to the right of the window."""
 
-SCREENS = (  # each size and each scheme is seen; the slow tests see every pair
+SCREENS = (  # covers each size and each scheme; slow tests cover every pair
     pytest.param("light", {}, id="desktop, light"),
     pytest.param("dark", PHONE, id="phone, dark"),
     pytest.param("dark", {}, id="desktop, dark", marks=pytest.mark.slow),
@@ -89,10 +89,10 @@ def test_every_state_is_accessible(
     page.goto("/#seed=3&n=4&index=1&model=older-1.12345678")
     taken(page, held).fulfill(status=503, json=problem, headers={"Retry-After": "1"})
     expect(page.locator("#model-note")).to_be_visible()
-    check(page)  # a link was opened, and the service starts
+    check(page)  # an opened link while the service starts
     release(page, "models", held)
     expect(page.locator("#link-note")).to_contain_text("colors will differ")
-    check(page)  # the model is another
+    check(page)  # another model
     hold(page, "colorizations")
     page.set_input_files("#files", photo)
     expect(page.locator(".card.pending.working")).to_have_count(4)
@@ -113,7 +113,7 @@ def test_every_state_is_accessible(
     page.click("#compare-open")
     expect(page.locator("#between")).to_be_hidden()
     expect(page.locator("#between-not")).to_be_visible()
-    check(page)  # two variations, between which there are no steps
+    check(page)  # two variations, which allow no steps between them
     page.click("#compare-close")
     page.locator("#history button").last.click()
     page.click("#keep-none")
@@ -122,10 +122,10 @@ def test_every_state_is_accessible(
     check(page)  # the steps between two
     drop(page, "body", photo, ("dragover",))
     expect(page.locator("body.dragging")).to_be_visible()
-    check(page)  # a file is held over the page
+    check(page)  # a file is dragged over the page
     borrow(page, color_photo)
     page.locator(".card.new .open").first.click()
-    check(page)  # a coloring that has no link
+    check(page)  # a coloring without a link
     page.click("#viewer-close")
     page.route("**/v1/colorizations", lambda route: route.abort())
     page.locator("#history button").last.click()
@@ -136,18 +136,18 @@ def test_every_state_is_accessible(
     Image.new("L", (60, 40), 120).save(odd)
     page.set_input_files("#files", [odd, photo])
     expect(page.locator("#strip .bad")).to_have_count(3)
-    check(page)  # a file that no browser shows, in an album that failed
+    check(page)  # a file that browsers cannot show, in an album that failed
     missing = {"status": 401, "json": {"status": 401, "code": "missing_key"}}
     page.route("**/v1/colorizations", lambda route: route.fulfill(**missing))
     page.click("#album-resume")
     expect(page.locator("#key-dialog")).to_be_visible()
-    check(page)  # the question for a key
+    check(page)  # the dialog for an API key
 
 
 def test_on_a_phone_nothing_is_hidden_or_without_a_name_and_what_is_new_comes_into_view(
     open_page, upload, photo, tmp_path
 ) -> None:
-    """Colorings that are asked for come into view, and what is wrong; a finger that scrolls sets no slider."""
+    """Requested colorings and errors scroll into view; scrolling with a finger moves no slider."""
     page = open_page(expected=FAILED, **PHONE)
     expect(page.get_by_text("Choose a photo", exact=True)).to_be_in_viewport()
     expect(page.locator("#hero")).to_be_in_viewport()
@@ -159,7 +159,7 @@ def test_on_a_phone_nothing_is_hidden_or_without_a_name_and_what_is_new_comes_in
         words.tap()
         expect(note).to_be_in_viewport(ratio=1)
         above, below = sorted((words.bounding_box(), note.bounding_box()), key=lambda box: box["y"])
-        assert 0 < below["y"] - above["y"] - above["height"] < 20  # beside its words, not over them
+        assert 0 < below["y"] - above["y"] - above["height"] < 20  # next to its text, not over it
     page.locator("h1").tap()
     expect(page.locator(".explanation:popover-open")).to_have_count(0)
     size = "each => parseFloat(getComputedStyle(each).fontSize)"
@@ -185,7 +185,7 @@ def test_on_a_phone_nothing_is_hidden_or_without_a_name_and_what_is_new_comes_in
 
 
 def scroll(page: Page) -> None:
-    """Scroll away from the colorings, and ask for more, by a finger too, until one request fails; try that again."""
+    """Scroll away and request more colorings, also by touch, until a request fails; then try again."""
     page.locator("#history").scroll_into_view_if_needed()
     expect(page.locator(".card.new").first).not_to_be_in_viewport()
     add_more(page, 8)
@@ -209,7 +209,7 @@ def scroll(page: Page) -> None:
     eventually(lambda: page.evaluate("scrollY") > scrolled)
     expect(page.locator("#boldness-out")).to_have_text(words)
     expect(page.locator("#colorize")).to_have_text("4 more")
-    eventually(is_still)  # a page goes on for a while after the finger
+    eventually(is_still)  # a page keeps scrolling for a while after the touch
     move_finger(-55, 0)
     expect(page.locator("#boldness-out")).to_have_text("Very safe")
     page.route("**/v1/colorizations", lambda route: route.abort())
@@ -222,7 +222,7 @@ def scroll(page: Page) -> None:
 
 
 def test_twice_as_large_text_grows_everywhere_and_fits(open_page, upload) -> None:
-    """As it is set in the browser: then all text grows, and the layout is that of a smaller window."""
+    """The size is set in the browser: all text grows, and the layout is that of a smaller window."""
 
     def check_size(words: str) -> None:
         assert page.evaluate(CUT) == []
@@ -277,7 +277,7 @@ def test_all_of_it_by_keyboard(open_page, photo) -> None:
                 return
         pytest.fail(f"no way to {selector} by {key}")
 
-    # Listened for from the start: the browser may take the key before it has been told to report the chooser.
+    # Listen from the start: the browser may handle the key before it is told to report the file chooser.
     page.on("filechooser", lambda _: None)
     tab_to("#files")
     with page.expect_file_chooser() as chooser:
@@ -305,15 +305,15 @@ def test_all_of_it_by_keyboard(open_page, photo) -> None:
         page.keyboard.press("Enter")
     page.keyboard.press("Escape")
     expect(page.locator(".card.new .open").first).to_be_focused()
-    tab_to("#files", "Shift+Tab")  # and another photo, from where the first one is
+    tab_to("#files", "Shift+Tab")  # a second photo, beside the first
 
 
 def test_full_view_by_ear_and_in_forced_colors(open_page, upload) -> None:
-    """Screen readers hear nothing from outside of a dialog. What shows a color keeps it."""
+    """Screen readers get nothing from outside a dialog. Elements that show a color keep it."""
     page = open_page(forced_colors="active")
     upload(page)
     page.locator(".card.new .open").first.click()
-    expect(page.locator("#viewer #status")).to_have_count(1)  # before it says anything: else it may not be heard
+    expect(page.locator("#viewer #status")).to_have_count(1)  # before its text, which may be missed otherwise
     page.keyboard.press("ArrowRight")
     expect(page.locator("#viewer [aria-live=polite]")).to_have_text("Coloring 2")
     page.click("#fix")

@@ -1,4 +1,4 @@
-"""Several photos: all of them, each by a seed of its own, with progress and an end before time."""
+"""Albums of several photos: a seed for each, progress, and an early end."""
 
 from pathlib import Path
 from shutil import copy
@@ -19,7 +19,7 @@ def album(photo, tmp_path) -> list[Path]:
 
 @pytest.fixture
 def colored(page, album) -> Page:
-    """The page with the album, all of it colorized."""
+    """The page with the album, all photos colorized."""
     page.set_input_files("#files", album)
     done(page, 3)
     return page
@@ -27,7 +27,7 @@ def colored(page, album) -> Page:
 
 @pytest.fixture
 def stored(page, upload) -> Page:
-    """The page with a photo and its colorings, which the browser has stored."""
+    """The page with a photo and its colorings, stored by the browser."""
     upload(page)
     until_stored(page, "files", 5)
     return page
@@ -71,14 +71,14 @@ def test_all_photos_each_of_its_own_seed_or_of_the_same_colors_and_undo(colored,
         colored.locator("#strip .photo").nth(i).click()
         expect(colored.locator("#run-title")).to_have_text("Colors of a.png")
         expect(colored.locator(".card.new")).to_have_count(1)
-        expect(colored.locator("#colorize")).to_have_text("Colorize")  # more would be the same
+        expect(colored.locator("#colorize")).to_have_text("Colorize")  # more would be equal
         colored.locator(".card.new .open").click()
         expect(colored.locator("#saturation-out")).to_have_text("50 %")
         colored.click("#viewer-close")
-        colored.keyboard.press("Control+z")  # to the photo before
+        colored.keyboard.press("Control+z")  # to the previous photo
     assert [each.weights for each in service.colorizer.options[-2:]] == [(1, 1, 0, 0)] * 2
     assert all(each.shape == (200, 300, 3) for each in service.colorizer.references[-2:])
-    after = sources(colored)  # by now with the look, which is drawn a moment later
+    after = sources(colored)  # with the look, which is drawn a moment later
     colored.keyboard.press("Control+z")
     assert sources(colored) == before
     colored.click("#redo")
@@ -87,7 +87,7 @@ def test_all_photos_each_of_its_own_seed_or_of_the_same_colors_and_undo(colored,
     colored.locator("#strip .photo").nth(1).click()
     expect(colored.locator("#run-title")).to_have_text("Colorings")
     expect(colored.locator(".card.new")).to_have_count(4)
-    colored.locator("#history button").first.click()  # it was tried all the same
+    colored.locator("#history button").first.click()  # the attempt is in the history
     expect(colored.locator("#run-title")).to_have_text("Colors of a.png")
 
 
@@ -105,7 +105,7 @@ def test_photos_that_failed_go_on_or_are_said_to_have_failed_for_good(open_page,
     expect(page.locator("#strip .busy, #strip .waiting")).to_have_count(0)
     expect(page.locator("#strip img.gray")).to_have_count(1)
     expect(page.locator("#album-why")).to_have_text("This file is damaged or incomplete.")
-    expect(page.locator("#album-bar button:visible")).to_have_count(0)  # none can help
+    expect(page.locator("#album-bar button:visible")).to_have_count(0)  # no button can help
     assert len(service.colorizer.options) == 2
     page.set_input_files("#files", [photo, photo])
     expect(page.locator("#album-words")).to_have_text("4 of 5 photos, 1 failed")
@@ -152,7 +152,7 @@ def test_what_is_asked_for_goes_before_the_album_and_the_rest_goes_on_after_all_
 
 
 def test_what_is_removed_is_not_stored_and_what_was_undone_neither_shown_nor_saved(colored) -> None:
-    """Each photo remembers what it showed, also after a reload."""
+    """Each photo restores its view, also after a reload."""
     until_stored(colored, "files", 3 + 3 * 4)
     colored.click("#album-remove")
     expect(colored.locator("#welcome")).to_be_visible()
@@ -181,7 +181,7 @@ def test_what_is_removed_is_not_stored_and_what_was_undone_neither_shown_nor_sav
 
 
 def test_one_of_each_and_all_that_are_kept_in_a_zip_that_can_be_unpacked(page, photo) -> None:
-    """Whatever names the photos have."""
+    """The photos may have any names."""
     stems = {f"{70 * 'é’'}.png": 40 * "é’", "...png": "photo", ".png": "photo", "..a. .png": "a", "b.png": "b"}
     content = photo.read_bytes()
     page.set_input_files("#files", [{"name": name, "mimeType": "image/png", "buffer": content} for name in stems])
@@ -228,7 +228,7 @@ def test_a_reload_loses_nothing_and_the_rest_goes_on(page, photo, tmp_path, serv
     page.locator(".card.new .open").nth(0).click()
     expect(page.locator("#saturation-out")).to_have_text("0 %")
     page.click("#viewer-close")
-    page.unroute("**/v1/colorizations")  # what it held goes on
+    page.unroute("**/v1/colorizations")  # continues held requests
     done(page, many)
     expect(page.locator("#strip img:not(.gray)")).to_have_count(many)
     assert len(service.colorizer.options) == many - 3
@@ -236,7 +236,7 @@ def test_a_reload_loses_nothing_and_the_rest_goes_on(page, photo, tmp_path, serv
 
 
 def test_a_reload_at_once_keeps_what_was_done_last(page, upload) -> None:
-    """So does one amid changes that follow each other closely, as colorings do: they put off no writing."""
+    """Rapid changes, such as arriving colorings, do not delay writing."""
     upload(page)
     page.evaluate("document.querySelector('.card.new .keep').click(); location.reload()")
     expect(page.locator("#kept-words")).to_have_text("1 kept")
@@ -250,7 +250,7 @@ def test_a_reload_at_once_keeps_what_was_done_last(page, upload) -> None:
 
 
 def test_a_full_storage_is_said_and_what_is_removed_goes_from_it(stored, color_photo) -> None:
-    """A photo without colorings comes back, too, as an earlier version stored it."""
+    """A photo without colorings, as stored by an earlier version, also comes back."""
     stored.evaluate("""() => {
       const put = IDBObjectStore.prototype.put;
       IDBObjectStore.prototype.put = function (...args) {
@@ -266,7 +266,7 @@ def test_a_full_storage_is_said_and_what_is_removed_goes_from_it(stored, color_p
         stored.set_input_files("#files", color_photo)
     expect(stored.locator("#notices")).to_contain_text("a reload would lose everything new")
     done(stored, 2)
-    assert stored.get_by_role("alert").count() <= 1  # said once, and gone after a while
+    assert stored.get_by_role("alert").count() <= 1  # shown once, for a while
     stored.click("#album-remove")
     until_stored(stored, "files", 0)
     stored.evaluate("""async () => {
@@ -278,7 +278,7 @@ def test_a_full_storage_is_said_and_what_is_removed_goes_from_it(stored, color_p
 
 
 def store_as_old(page: Page, name: str) -> None:
-    """Store the page's session by a name, as if it had last changed more than a day ago."""
+    """Store the page's session under a name, as if its last change were more than a day ago."""
     script = """([name]) => new Promise((resolve) => {
       indexedDB.open('tintflow').onsuccess = ({ target: { result } }) => {
         const states = result.transaction('states', 'readwrite').objectStore('states');
@@ -292,7 +292,7 @@ def store_as_old(page: Page, name: str) -> None:
 
 
 def begin_anew_in_duplicate(first: Page, other: Page) -> None:
-    """Make a tab a duplicate of the first, whose session it has, and reload both: the first alone goes on with it."""
+    """Duplicate the first tab with its session, and reload both; only the first continues the session."""
     other.evaluate("name => sessionStorage.setItem('tintflow', name)", first.evaluate("sessionStorage.tintflow"))
     other.reload()
     expect(other.locator("#model")).not_to_be_empty()
@@ -308,11 +308,11 @@ def test_other_tabs_begin_anew_and_old_sessions_are_forgotten_but_for_that_of_an
     other = stored.context.new_page()
     other.goto(stored.url)
     expect(other.locator("#welcome")).to_be_visible()
-    until_stored(other, "states", 2)  # that of each tab
+    until_stored(other, "states", 2)  # one per tab
     upload(other)
     until_stored(other, "files", 10)
     begin_anew_in_duplicate(stored, other)
-    # Over plain HTTP, browsers offer no locks.
+    # Browsers offer no locks over plain HTTP.
     stored.context.add_init_script("Object.defineProperty(navigator, 'locks', {value: undefined})")
     stored.reload()
     expect(stored.locator(".card.new")).to_have_count(4)
@@ -321,7 +321,7 @@ def test_other_tabs_begin_anew_and_old_sessions_are_forgotten_but_for_that_of_an
 
 
 def test_a_scrollbar_below_many_photos_stays_within_the_bar(browser, service, photo) -> None:
-    """Browsers without a window hide scrollbars, unless they are told not to."""
+    """Headless browsers hide scrollbars by default."""
     count = 20
     arguments = {"args": ["--no-sandbox"], "ignore_default_args": ["--hide-scrollbars"]}
     with browser.browser_type.launch(executable_path=executable(), **arguments) as shown:

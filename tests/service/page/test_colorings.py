@@ -1,4 +1,4 @@
-"""From a photo to its colorings: upload, progress, settings, more of them, undo and history."""
+"""Colorings of a photo: upload, progress, settings, further colorings, undo and history."""
 
 import re
 from pathlib import Path
@@ -29,7 +29,7 @@ def color_of(page: Page, index: int) -> tuple[int, ...]:
 
 
 def expect_colors(page: Page, service: Service) -> None:
-    """Expect in the grid what the fake made of its seeds and indices, in order: chance may make two colors alike."""
+    """Expect the fake's colors for seeds and indices in the grid, in order; two may be equal by chance."""
     made = [(each.seed, each.offset + i, each.temperature) for each in service.colorizer.options for i in range(each.n)]
     assert len(set(made)) == len(made) == page.locator(".card.new").count()
     for at, name in enumerate(made):
@@ -37,9 +37,9 @@ def expect_colors(page: Page, service: Service) -> None:
 
 
 def test_gray_at_once_then_colorings_and_how_likely_they_are_then_more(page, photo, service) -> None:
-    """The first four are of one request. More are of a new seed each time, below the others, which are not touched.
+    """One request makes the first four. Each *more* has a new seed, below the others, which stay unchanged.
 
-    The fake's samples have 2.5 bits and an eighth more each.
+    The fake's samples have 2.5 bits, and an eighth more for each index.
     """
     held = hold(page, "colorizations", times=1)
     page.set_input_files("#files", photo)
@@ -76,7 +76,7 @@ def test_gray_at_once_then_colorings_and_how_likely_they_are_then_more(page, pho
     expect_colors(page, service)
     assert len({each.seed for each in service.colorizer.options}) == 3
     assert first.evaluate("card => card.isConnected")
-    assert page.evaluate("window.gone") <= 2  # the last card alone, which made room
+    assert page.evaluate("window.gone") <= 2  # only the last card, to make room
     expect(page.locator(".card.new .title").nth(8)).to_have_text("Coloring 9")
     expect(page.locator("#history li")).to_have_count(1)
     page.keyboard.press("Control+z")
@@ -84,7 +84,7 @@ def test_gray_at_once_then_colorings_and_how_likely_they_are_then_more(page, pho
 
 
 def test_settings_reach_the_service_and_at_the_safe_end_there_is_one_coloring(page, upload, service) -> None:
-    """At temperature 0 more would be the same."""
+    """At temperature 0, more colorings would be equal."""
     upload(page)
     expect(page.locator("#boldness-out")).to_have_text("Balanced")
     expect(page.locator("#boldness-words")).to_have_text("as the model recommends")
@@ -127,7 +127,7 @@ def test_settings_reach_the_service_and_at_the_safe_end_there_is_one_coloring(pa
 
 
 def test_more_may_be_asked_for_before_the_first_have_come(open_page, photo, service) -> None:
-    """Also of a photo that came before the model was known."""
+    """More may also be requested for a photo added before the model is known."""
     page = open_page(None)
     models = hold(page, "models")
     page.goto("/")
@@ -148,9 +148,9 @@ def test_more_may_be_asked_for_before_the_first_have_come(open_page, photo, serv
 
 
 def test_of_a_seed_that_is_set_the_next_ones_come_to_its_end(open_page, upload, service) -> None:
-    """At any temperature: also between the steps of its field, which Details hide."""
+    """The seed ends at any temperature, also between the steps of its field under *Details*."""
     page = open_page("/#seed=5&temperature=0.83&n=16")
-    page.evaluate(SLOW_IMAGES)  # how many come at once depends on the photo's size
+    page.evaluate(SLOW_IMAGES)  # the number per request depends on the photo's size
     upload(page, colorings=16)
     page.fill("#number", "15")
     for count in (31, 46, 61):
@@ -198,9 +198,9 @@ def test_undo_and_history(page, upload) -> None:
 
 
 def test_a_file_that_no_browser_shows(open_page, upload, tmp_path, service, monkeypatch) -> None:
-    """A coloring stands in for the photo, since it has the same lightness.
+    """A coloring replaces the photo in the view, since it has the same lightness.
 
-    The first request asks for no more than the service answers of the largest photo, for the browser knows no size.
+    The browser does not know the size, so the first request has the largest n that suits any photo.
     """
     monkeypatch.setitem(service.settings, "max_pixels", 5000)
     monkeypatch.setitem(service.settings, "max_output_pixels", 16_800)
@@ -218,22 +218,22 @@ def test_a_file_that_no_browser_shows(open_page, upload, tmp_path, service, monk
     until_state(page, "view.kept.length === 2")
     page.reload()
     page.click("#compare-open")
-    expect(page.locator("#steps-out")).to_have_text("4")  # as many as the service makes of such a photo
+    expect(page.locator("#steps-out")).to_have_text("4")  # the service's maximum for such a photo
     page.click("#interpolate")
     expect(page.locator(".card.new")).to_have_count(4)
     expect(page.locator(".card.new .foot").last).to_contain_text("Step 4 of 4")
 
 
 def test_drops_and_pastes(page, photo, tmp_path) -> None:
-    """Where a photo would go is shown, a folder brings its photos, and a picture of the page is no new photo."""
+    """The drop target is shown, a folder adds its photos, and a picture of the page adds none."""
     inner, empty = tmp_path / "holiday" / "beach", tmp_path / "empty"
     inner.mkdir(parents=True)
     empty.mkdir()
-    for i in range(120):  # more than the browser reads at once
+    for i in range(120):  # more than a browser lists at once
         (inner / f".{i}").write_text("hidden")
     for path in (inner / "a10.png", inner / "a9.png"):
         copy(photo, path)
-    for name in ("notes.txt", "LICENSE"):  # nobody is told of the second
+    for name in ("notes.txt", "LICENSE"):  # the second gets no message
         (inner.parent / name).write_text("not a photo")
     session = page.context.new_cdp_session(page)
     for folders in ([empty], [inner.parent, photo]):
@@ -291,7 +291,7 @@ def test_a_long_name_stays_within_the_window(open_page, photo, tmp_path) -> None
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     resize(page, 360, 740)
     expect(page.locator("#download-all")).to_be_visible()
-    assert page.locator("#run-facts").bounding_box()["width"] > 300  # the button beside the title does not narrow it
+    assert page.locator("#run-facts").bounding_box()["width"] > 300  # not narrowed by the button beside the title
 
 
 def test_cards_are_seen_at_once_and_hold_what_is_on_them_whatever_the_photo(page, upload, tmp_path) -> None:

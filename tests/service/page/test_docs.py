@@ -1,4 +1,4 @@
-"""/docs: "Try it out" sends a request that works, with nothing filled in but what it needs."""
+"""/docs: *Try it out* sends a working request, with only required fields filled in."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ TRIED = ("/v1/colorizations", "/v1/interpolations")
 
 
 def filled(operation: Locator) -> dict[str, str]:
-    """Return what the fields of a form hold, but for those that are empty."""
+    """Return the values of a form's fields that are not empty."""
     script = """rows => Object.fromEntries(rows.map(row => {
       const input = row.querySelector('input:not([type=file]):not([type=checkbox]), select, textarea');
       return [row.dataset.propertyName, input ? input.value : ''];
@@ -49,4 +49,4 @@ def test_try_it_out_fills_in_no_more_than_needed(service, open_page, photo: Path
         (options, *_) = service.colorizer.options
         assert getattr(options, "hints", ()) == ()
         assert options.temperature is None
-        operation.locator(".opblock-summary-control").click()  # an open one makes the next ones slow
+        operation.locator(".opblock-summary-control").click()  # closes it: an open operation makes the next ones slow

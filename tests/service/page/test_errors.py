@@ -1,4 +1,4 @@
-"""Errors are shown in words, and nothing is lost on one."""
+"""Errors in plain words, without any loss of work."""
 
 import os
 from itertools import product
@@ -17,7 +17,7 @@ from tests.service.page.stored import until_state
 
 @pytest.fixture
 def page(open_page) -> Page:
-    """The page, in a browser that may write of answers that are errors."""
+    """The page, in a browser whose console may report error answers."""
     return open_page(expected=FAILED)
 
 
@@ -46,14 +46,14 @@ def test_an_error_in_words_and_on_from_there(page, upload, service, tmp_path, ph
 
 
 def test_a_file_that_is_no_photo(page, upload, tmp_path, photo) -> None:
-    """Its error stands as before when its photo is shown again, and after a reload."""
+    """The error is shown again with its photo, also after a reload."""
     broken, text = tmp_path / "broken.png", tmp_path / "notes.txt"
     broken.write_bytes(photo.read_bytes()[:200])
     text.write_text("not a photo")
     page.set_input_files("#files", [text, broken])
     expect(page.locator("#notices")).to_contain_text("Not a photo: notes.txt. Photos are JPEG, PNG,")
     expect(page.locator("#run-error")).to_contain_text("This file is damaged")
-    expect(page.locator("#retry")).to_be_hidden()  # it cannot help
+    expect(page.locator("#retry")).to_be_hidden()  # a retry cannot help
     upload(page, photo)
     page.locator("#strip .photo").first.click()
     expect(page.locator("#run-error")).to_contain_text("This file is damaged")
@@ -71,7 +71,7 @@ def test_a_file_that_is_no_photo(page, upload, tmp_path, photo) -> None:
 
 
 def test_colorings_go_on_that_are_stopped_or_meet_no_service(page, photo) -> None:
-    """While it is away, buttons have their icons. A reload asks again: browsers may end a request a moment before."""
+    """Without the service, buttons keep icons. A reload sends requests again, which browsers may end just before."""
     page.context.set_offline(True)
     page.set_input_files("#files", photo)
     expect(page.locator("#error-title")).to_have_text("The service does not answer. Is it still running?")
@@ -88,7 +88,7 @@ def test_colorings_go_on_that_are_stopped_or_meet_no_service(page, photo) -> Non
     expect(page.locator("#run-error")).to_contain_text("Stopped.")
     title, text = page.locator("#error-title"), page.locator("#run-title")
     color = "each => getComputedStyle(each).color"
-    assert title.evaluate(color) == text.evaluate(color)  # nothing is wrong
+    assert title.evaluate(color) == text.evaluate(color)  # not the color of an error
     page.route("**/v1/colorizations", lambda route: route.abort(), times=1)
     page.click("#retry")
     expect(page.locator("#run-error")).to_contain_text("The service does not answer.")
@@ -112,14 +112,14 @@ def test_photos_are_what_the_service_says(open_page, service, tmp_path) -> None:
     expect(page.locator("#notices")).to_contain_text(
         "Not a photo: a.txt, b.xyz. Photos are JPEG, GIF or JPEG XL files."
     )
-    expect(page.locator("#strip .photo")).to_have_count(2)  # the service looks into a file whose name says nothing
+    expect(page.locator("#strip .photo")).to_have_count(2)  # the service checks a file of unknown type
     expect(page.locator("#run-title")).to_have_text("Colorings")
 
 
 def test_before_the_service_says_what_it_takes(open_page, photo, tmp_path) -> None:
-    """The page does not know yet which files are photos: it takes all, and the service refuses what is none.
+    """The page does not know yet which files are photos: it takes all, and the service refuses others.
 
-    A file waits for the limits, and is not sent where it is too large. What nothing can be seen of cannot be opened.
+    A file waits for the limits, and is not sent if it is too large. A file without any picture cannot be opened.
     """
     page = open_page(None, expected=FAILED)
     held, sent = hold(page, "models"), list[str]()
@@ -169,17 +169,17 @@ def test_many_files_that_are_no_photos_are_one_short_message_that_fades(
         assert large == "0 scan.png: 3 MB, 1 scan.png: 3 MB, 2 scan.png: 3 MB and 2 others; the limit is 2 MB."
     page.clock.run_for(5000)
     expect(page.locator("#notices > *")).to_have_count(0)
-    expect(page.locator("#welcome")).to_be_visible()  # none is taken, so none is sent
+    expect(page.locator("#welcome")).to_be_visible()  # no file was accepted, so none is sent
 
 
 def test_full_view_says_what_failed_and_what_it_waits_for(page, upload) -> None:
-    """A fixed color is tried again where it was fixed."""
+    """A fixed color is retried at its point."""
     upload(page)
     page.route("**/v1/colorizations", lambda route: route.abort())
     fix_a_color(page)
     expect(page.locator("#view-error")).to_contain_text("The service does not answer.")
     page.click("#fix-done")
-    expect(page.locator("#view-error")).to_be_visible()  # the coloring does not follow yet
+    expect(page.locator("#view-error")).to_be_visible()  # the coloring does not follow the color yet
     page.unroute("**/v1/colorizations")
     page.click("#view-retry")
     expect(page.locator("#run-facts")).to_contain_text("1 fixed color")
@@ -195,7 +195,7 @@ def test_full_view_says_what_failed_and_what_it_waits_for(page, upload) -> None:
     assert page.get_by_role("alert").count() <= 1  # said once, and gone after a while
 
 
-PROXY = [  # status, what is said, whether it may be tried again
+PROXY = [  # status, message, whether a retry is offered
     (413, "This file is larger than the service accepts.", False),
     (502, "The service does not answer. Is it still running?", True),
     (200, "The service does not answer. Is it still running?", True),
@@ -219,15 +219,15 @@ def test_the_answers_of_a_proxy_and_of_a_busy_service_in_words(page, photo, colo
     page.set_input_files("#files", [photo, color_photo])
     words = "The service is busy with other photos. Trying again in 2 s"
     expect(page.locator("#progress-text")).to_have_text(words)
-    expect(page.locator("#album-words")).to_have_text(f"0 of 2 photos. {words}")  # whichever photo is shown
+    expect(page.locator("#album-words")).to_have_text(f"0 of 2 photos. {words}")  # the same for each photo
     expect(page.locator("#album-bar")).to_be_hidden()
     expect(page.locator(".card.new")).to_have_count(4)
 
 
 def test_a_key_is_asked_for_and_sent(open_page, start, upload, photo, tmp_path) -> None:
-    """Without it, the demonstration stays gray. Several photos ask for it once.
+    """Without a key, the demonstration stays gray. Several photos ask for the key once.
 
-    Also in a browser that blocks cookies, and all storage with them: there, the page asks after a reload.
+    This also holds in a browser that blocks cookies and storage; there, the page asks again after a reload.
     """
     key = add_key(tmp_path / "keys", "ann")
     page = open_page(of=start(api_keys_file=tmp_path / "keys"), expected=FAILED, ready=False, demo=True)

@@ -1,4 +1,4 @@
-"""Colors that are fixed at points of the photo, and the colors of another photo."""
+"""Colors fixed at points of the photo, and colors of another photo."""
 
 import pytest
 from PIL import Image
@@ -16,7 +16,7 @@ SHOWN = "dot => dot.style.getPropertyValue('--dot')"
 
 @pytest.fixture
 def fixing(page, upload) -> Page:
-    """The page with a coloring in full view, where colors are fixed."""
+    """The page with a coloring in full view, in the mode for fixing colors."""
     upload(page)
     page.get_by_role("button", name="Fix a color", exact=True).first.click()
     expect(page.locator("#hint-tools")).to_be_visible()
@@ -24,7 +24,7 @@ def fixing(page, upload) -> Page:
 
 
 def followed(page: Page, count: int) -> None:
-    """Wait until the colorings follow this many colors."""
+    """Wait until the colorings follow a number of fixed colors."""
     expect(page.locator("#hint-list li")).to_have_count(count)
     expect(page.locator("#run-facts")).to_contain_text(f"{count} fixed color" if count else "Balanced")
     if count == 1:
@@ -33,14 +33,14 @@ def followed(page: Page, count: int) -> None:
 
 
 def fix(page: Page, x: float, name: str, count: int) -> None:
-    """Fix a color halfway down the photo, and wait until the colorings follow this many."""
+    """Fix a color at half the photo's height, and wait until the colorings follow a number of colors."""
     click_at(page, x, 0.5)
     page.locator("#palette-swatches").get_by_role("button", name=name).click()
     followed(page, count)
 
 
 def test_colorings_follow_colors_also_that_are_left_at_once(fixing, service, color_photo) -> None:
-    """By *Done*, by closing the view and by a reload; within the pause, however busy."""
+    """The view is left by *Done*, by closing and by a reload, within the pause before a request."""
 
     def leave(x: float, way: str, count: int) -> None:
         click_at(fixing, x, 0.5)
@@ -54,7 +54,7 @@ def test_colorings_follow_colors_also_that_are_left_at_once(fixing, service, col
     before = fixing.locator("#after").get_attribute("src")
     fix(fixing, 0.75, "sky", 1)
     options = service.colorizer.options[-1]
-    assert (options.seed, options.n, options.offset) == (seed, 4, 0)  # the same colorings, but for the color
+    assert (options.seed, options.n, options.offset) == (seed, 4, 0)  # the same colorings, except for the fixed color
     (hint,) = options.hints
     assert (hint.x, hint.y) == (pytest.approx(0.75, abs=0.01), pytest.approx(0.5, abs=0.01))
     red, _, blue = hint.color
@@ -106,13 +106,13 @@ def test_a_fixed_color_keeps_the_look(page, upload) -> None:
         page.get_by_role("button", name="Remove fixed color 1").click()
     followed(page, 0)
     page.click("#fix-done")
-    expect(page.locator("#saturation-out")).to_have_text("25 %")  # the colorings from before, as they look now
+    expect(page.locator("#saturation-out")).to_have_text("25 %")  # the earlier colorings, with the current look
     page.click("#next")
     expect(page.locator("#saturation-out")).to_have_text("100 %")
 
 
 def test_after_more_all_colorings_follow_the_one_that_is_looked_at_first(page, upload, service) -> None:
-    """Undo finishes what a further color stopped. Without colors, only what was added with them is drawn."""
+    """Undo finishes work that a further color stopped. Without colors, only colorings added with them are drawn."""
     upload(page)
     add_more(page, 8)
     seeds = [each.seed for each in service.colorizer.options]
@@ -131,7 +131,7 @@ def test_after_more_all_colorings_follow_the_one_that_is_looked_at_first(page, u
     for _ in range(2):
         page.get_by_role("button", name="Remove fixed color 1").click()
     followed(page, 0)
-    expect(page.locator("#after")).to_have_attribute("src", before)  # those from before are back, and none is drawn
+    expect(page.locator("#after")).to_have_attribute("src", before)  # earlier colorings are back, and none is drawn
     expect(page.locator("#viewer-title")).to_have_text("Coloring 6")
     assert len(service.colorizer.options) == 6
     page.click("#fix-done")
@@ -184,7 +184,7 @@ def test_a_coloring_that_is_not_in_the_grid_has_no_neighbors_and_brings_its_own(
 def test_the_palette_opens_on_a_click_alone_leaves_the_point_in_sight_and_fits_the_lightness(
     fixing, upload, tmp_path
 ) -> None:
-    """The photo is dark on its left, where no sky is, and light on its right, where no navy is."""
+    """The photo is dark on its left, where *sky* is not offered, and light on its right, where *navy* is not."""
     image = fixing.locator("#stage").bounding_box()
     x, y = image["x"] + 300, image["y"] + 300
     drag(fixing, x, y, 40, 30)
@@ -237,7 +237,7 @@ def centre(dot: Locator) -> tuple[float, float]:
 
 
 def test_points_move_change_vanish_and_come_back_and_take_any_color(fixing, service) -> None:
-    """Another color and one from the screen are brought to the lightness."""
+    """Any other color, and one from the screen, is converted to the point's lightness."""
     fixing.click("#hint-add")
     fixing.locator("#palette-swatches button").first.click()
     dot = fixing.locator(".dot").first
@@ -266,7 +266,7 @@ def test_points_move_change_vanish_and_come_back_and_take_any_color(fixing, serv
     fixing.click("#palette-remove")
     expect(dot).to_be_hidden()
     followed(fixing, 0)
-    # The browser's own eyedropper needs a hand on the mouse: this one picks red, after it was left once with Escape.
+    # The browser's eyedropper needs a real mouse: this one picks red, after it was canceled once with Escape.
     fixing.evaluate("""() => {
       let left = false;
       window.EyeDropper = class {
@@ -307,14 +307,14 @@ def test_a_finger_moves_a_point(open_page, upload) -> None:
     expect(page.locator("#palette")).to_be_hidden()
     followed(page, 1)
     moved = page.locator("#hint-list li").inner_text()
-    dot.dispatch_event("pointerup")  # of a press elsewhere
+    dot.dispatch_event("pointerup")  # the end of a press elsewhere
     expect(page.locator("#hint-list li")).to_have_text(moved)
     dot.tap()
     expect(page.locator("#palette")).to_be_visible()
 
 
 def test_a_point_that_comes_back_or_is_shown_again_has_its_color_again(fixing) -> None:
-    """On its way it crosses light parts of the photo, where sRGB holds hardly any red."""
+    """On its way, it crosses light parts of the photo, where sRGB has hardly any red."""
     fix(fixing, 0.5, "red", 1)
     dot = fixing.locator(".dot").first
     before = dot.evaluate(SHOWN)
@@ -337,25 +337,25 @@ def test_a_point_that_comes_back_or_is_shown_again_has_its_color_again(fixing) -
 
 
 def test_a_reference_lends_its_colors_until_the_last_photo_goes(page, upload, color_photo, service) -> None:
-    """Also after a reload. More of them is as safe or bold as is set."""
+    """The reference also survives a reload. Further colorings follow the slider *Safe ↔ Bold*."""
     upload(page)
     borrow(page, color_photo)  # few at first
     expect(page.locator("#reference-picture")).to_be_visible()
     assert service.colorizer.references[-1][0, 0].tolist() == [200, 120, 40]
-    assert service.colorizer.options[-1].weights == (*TRANSFER_WEIGHTS.values(), 0, 0)  # as without any
+    assert service.colorizer.options[-1].weights == (*TRANSFER_WEIGHTS.values(), 0, 0)  # the default
     page.locator("#boldness").fill("0.4")
     add_more(page, 6)  # "4 more"
     page.locator("#boldness").fill("0")
-    expect(page.locator("#colorize")).to_have_text("1 more")  # as others would be equal to it
+    expect(page.locator("#colorize")).to_have_text("1 more")  # since others would be equal
     add_more(page, 7)
     expect(page.locator("#colorize")).to_have_text("Colorize")
     assert [(each.n, each.temperature) for each in service.colorizer.options[2:]] == [(4, 0.4), (1, 0)]
     page.locator("#boldness").fill("0.4")
     expect(page.locator("#colorize")).to_have_text("4 more")
-    expect(page.locator("#strip .photo")).to_have_count(1)  # it is no photo to colorize
+    expect(page.locator("#strip .photo")).to_have_count(1)  # the reference is not a photo to colorize
     page.locator("#closeness").fill("1")
-    expect_colorings(page, 1)  # as nothing is left to differ
-    expect(page.locator("#colorize")).to_have_text("Colorize")  # and more would be the same
+    expect_colorings(page, 1)  # nothing is left to vary
+    expect(page.locator("#colorize")).to_have_text("Colorize")  # more would be equal
     expect(page.locator(".card.more")).to_have_count(0)
     until_stored(page, "files", 1 + 4 + 1 + 7 + 1)
     page.reload()
@@ -378,7 +378,7 @@ def test_keys_on_how_closely_ask_once_and_end_what_is_busy(page, upload, color_p
     page.locator("#closeness").focus()
     for _ in range(3):
         page.keyboard.press("ArrowLeft")
-    expect(page.locator(".card.new")).to_have_count(2)  # they do not wait for the one that is held
+    expect(page.locator(".card.new")).to_have_count(2)  # they do not wait for the held request
     expect(page.locator("#run-title")).to_have_text("Colors of beach.png")
     expect(page.locator("#history li")).to_have_count(2)
     (options,) = {str(each.weights): each for each in service.colorizer.options if hasattr(each, "weights")}.values()
@@ -386,7 +386,7 @@ def test_keys_on_how_closely_ask_once_and_end_what_is_busy(page, upload, color_p
 
 
 def test_one_color_too_many_is_told_also_in_a_browser_without_eyedropper_and_storage(open_page, upload) -> None:
-    """There is no button for the one, and the page works without the other."""
+    """The page has no eyedropper button there, and works without storage."""
     points = ";".join(f"0.{i + 10},0.5,a03c28" for i in range(32))
     page = open_page(None)
     page.add_init_script("delete window.EyeDropper")

@@ -1,4 +1,4 @@
-"""Kept colorings, and their way into files."""
+"""Kept colorings, and downloads of them."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def test_downloads_and_undo_which_closes_the_view_side_by_side(kept, service) ->
         pictures = [np.asarray(opened(each)) for each in files.values()]
         assert all(each.shape == (200, 300, 3) for each in pictures)
         assert not (pictures[0] == pictures[1]).all()
-    assert len(service.colorizer.options) == asked  # the files at hand are the ones
+    assert len(service.colorizer.options) == asked  # the files at hand are used
     expect(kept.locator("#kept-words")).to_have_text("2 kept")
     expect(kept.locator(".card.new .keep[aria-pressed=true]")).to_have_count(2)
     kept.locator(".card.new .keep").nth(0).click()
@@ -47,7 +47,7 @@ def test_downloads_and_undo_which_closes_the_view_side_by_side(kept, service) ->
 
 
 def test_two_side_by_side_and_the_steps_between(kept, service) -> None:
-    """Where the window is low, at 200 % zoom and on a phone held sideways, pictures are large all the same."""
+    """Pictures stay large in low windows: at 200 % zoom, and on a phone held sideways."""
     for width, height in ((640, 400), (740, 360), (1280, 800)):
         resize(kept, width, height)
         kept.click("#compare-open")
@@ -79,9 +79,9 @@ def test_two_side_by_side_and_the_steps_between(kept, service) -> None:
 
 
 def test_the_bar_holds_what_is_kept_of_any_photo(kept, color_photo) -> None:
-    """It says how many are of the photo that is shown; more like one of another photo shows that photo.
+    """It says how many belong to the current photo. *More like this* of another photo's coloring shows that photo.
 
-    A photo that is dropped on a view takes its place.
+    A photo dropped on a view replaces it.
     """
     hint = "view => getComputedStyle(view, '::after').content"
     for view, opener in (("#viewer", ".card.new .open"), ("#compare", "#compare-open")):
@@ -100,7 +100,7 @@ def test_the_bar_holds_what_is_kept_of_any_photo(kept, color_photo) -> None:
     kept.locator("#strip .photo").first.click()
     expect(kept.locator("#kept-words")).to_have_text("3 kept, 2 of this photo")
     kept.locator(".card.new .keep").nth(2).click()
-    for width in (1051, 844):  # two pictures are seen, and nothing lies beside the bar
+    for width in (1051, 844):  # two pictures fit, and nothing lies outside the bar
         resize(kept, width, 390)
         bar, picture, end = (kept.locator(each).bounding_box() for each in ("#kept", "#kept-pictures", "#keep-none"))
         assert picture["width"] > 80

@@ -1,4 +1,4 @@
-"""A link opens exactly what was seen, or says why it cannot."""
+"""Links reproduce exactly the linked view, or say why they cannot."""
 
 import re
 from urllib.parse import urlencode
@@ -48,7 +48,7 @@ def test_a_variation_with_its_look_and_a_coloring_also_outside_of_a_secure_conte
     expect(second.locator("#viewer-title")).to_have_text("Variation 3")
     expect(second.locator("#saturation-out")).to_have_text("50 %")
     wanted = pixels(first.locator("#after"))
-    eventually(lambda: pixels(second.locator("#after")) == wanted)  # the look is drawn a moment later
+    eventually(lambda: pixels(second.locator("#after")) == wanted)  # drawing the look takes a moment
     assert [each.noise_seed for each in service.colorizer.options] == [service.colorizer.options[0].noise_seed]
     first.click("#viewer-close")
     first.locator("#history button").last.click()
@@ -85,7 +85,7 @@ def test_of_a_sample_the_link_holds_all(open_page, service) -> None:
     assert pixels(second.locator("#after")) == pixels(first.locator("#after"))
     open_link(second, "#seed=3&temperature=0.75&n=4&index=1&example=coffee")
     expect(second.locator("#viewer-title")).to_have_text("Coloring 2")
-    expect(second.locator("#strip .photo")).to_have_count(1)  # it is not added again
+    expect(second.locator("#strip .photo")).to_have_count(1)  # the photo is not added again
 
 
 def test_a_reload_neither_makes_it_twice_nor_opens_it_again(page, service) -> None:
@@ -102,22 +102,22 @@ def test_a_reload_neither_makes_it_twice_nor_opens_it_again(page, service) -> No
     page.reload()
     expect(page.locator(".card.new")).to_have_count(4)
     expect(page.get_by_alt_text("astronaut.jpg, the gray photo")).to_be_visible()
-    expect(page.locator("#strip")).to_be_hidden()  # one photo
+    expect(page.locator("#strip")).to_be_hidden()  # hidden for one photo
     expect(page.locator("#viewer")).to_be_hidden()
     expect(page.locator("#history li")).to_have_count(1)
     assert [each.seed for each in service.colorizer.options] == [3]
 
 
 def test_among_photos_it_says_what_it_is_for(page, upload, color_photo) -> None:
-    """The temperature counts, too, where its seed is there."""
+    """A coloring of the same seed counts only with the same temperature."""
     upload(page)
     colorize_again(page, 3)
     until_stored(page, "files", 9)
     open_link(page, "#seed=3&temperature=1.5&n=4&index=1")
     expect(page.locator("#notices")).to_contain_text("Add the photo that it was made for.")
-    page.locator("#number").fill("5")  # a change, after which the page looks whether the coloring is there
+    page.locator("#number").fill("5")  # a change, which makes the page look for the coloring
     expect(page.locator("#viewer")).to_be_hidden()
-    page.reload()  # as a link that is opened in the tab of other photos
+    page.reload()  # as if a link were opened in a tab with other photos
     expect(page.locator("#notices")).to_contain_text("Add the photo that it was made for.")
     upload(page, color_photo)
     expect(page.locator("#viewer-title")).to_have_text("Coloring 2")
@@ -159,7 +159,7 @@ def test_another_model_and_another_photo_are_told(open_page, upload) -> None:
     page = open_page(at=f"{named}fake-1.12345678")
     note = page.locator("#link-note")
     expect(note).to_contain_text("It was made by other weights of fake-1, or by an earlier version: colors may differ.")
-    open_link(page, f"{named[1:]}tintflow-cw")  # a name that is cut off
+    open_link(page, f"{named[1:]}tintflow-cw")  # a truncated name
     expect(note).to_have_text("This link shows coloring 2 of a photo. Add the photo that it was made for.")
     open_link(page, f"{named[1:]}older-1.12345678&photo=00000000")
     expect(note).to_contain_text("made by older-1, and this service runs fake-1: colors will differ")
@@ -167,13 +167,13 @@ def test_another_model_and_another_photo_are_told(open_page, upload) -> None:
     expect(page.locator("#viewer-title")).to_have_text("Coloring 2")
     expect(page.locator("#notices")).to_contain_text("made by older-1")
     expect(page.locator("#notices")).to_contain_text("The link was made for another photo")
-    expect(page.locator("#viewer #notices")).to_have_count(1)  # elsewhere the full view would cover it
+    expect(page.locator("#viewer #notices")).to_have_count(1)  # outside of it, the full view would cover the notice
     page.click("#viewer-close")
     expect(page.locator("body > #notices")).to_have_count(1)
 
 
 def see_step_2(page: Page) -> None:
-    """Leave full view, make the steps between the two that are kept, and look at the second."""
+    """Leave full view, make steps between the two kept colorings, and open the second step."""
     page.click("#viewer-close")
     make_steps(page, 5)
     page.locator(".card.new .open").nth(1).click()
@@ -193,10 +193,10 @@ def test_colors_of_a_picture_and_what_is_made_of_them_have_no_link(page, upload,
 
 
 def test_a_step_to_what_has_no_name(first, open_page, upload, service) -> None:
-    """The link holds how to make the end that is sent as a picture; so does that of a variation of the step."""
+    """The link of a step, and of its variation, holds the recipe of the end that is sent as a picture."""
     first.locator(".card.new .keep").first.click()
     first.locator(".card.new .open").nth(1).click()
-    for place in (2, 0):  # the second begins with the picture of the first
+    for place in (2, 0):  # the second starts from the picture of the first
         vary(first, place)
     first.click("#keep")
     see_step_2(first)
@@ -208,7 +208,7 @@ def test_a_step_to_what_has_no_name(first, open_page, upload, service) -> None:
     assert pixels(second.locator("#after")) == seen
     assert link_of(second) == link
     expect(second.locator("#run-title")).to_have_text("From one to the other")
-    expect(second.locator("#history li")).to_have_count(3)  # after two variations, the first from a seed and an index
+    expect(second.locator("#history li")).to_have_count(3)  # a coloring of seed and index, then two variations
     expect(second.locator(".card.source")).to_have_count(0)
     drawn = len(service.colorizer.options)
     vary(first)
@@ -235,9 +235,9 @@ def no_link(page: Page, words: str) -> None:
 
 
 def test_fixed_colors_and_a_variation_of_a_variation_of_them(first, open_page, upload, service, photo) -> None:
-    """They can be removed. There are no colorings from before them; the same seed draws anew, once.
+    """Fixed colors can be removed. The page has no earlier colorings, so the same seed draws again, once.
 
-    Each variation is drawn from the picture of the one before, as it was when the link was made; what failed goes on.
+    Each variation is drawn from the picture of the previous one, as when the link was made; failed work continues.
     """
     fix_a_color(first)
     expect(first.locator("#run-facts")).to_contain_text("1 fixed color")
@@ -252,7 +252,7 @@ def test_fixed_colors_and_a_variation_of_a_variation_of_them(first, open_page, u
     second.get_by_role("button", name="Remove fixed color 1").click()
     expect(second.locator("#run-facts")).not_to_contain_text("fixed color")
     expect(second.locator("#fix-status")).to_have_text("")
-    second.wait_for_timeout(600)  # longer than the page waits for another change
+    second.wait_for_timeout(600)  # longer than the page's pause for further changes
     made = [(each.seed, each.hints) for each in service.colorizer.options]
     assert made == [(drawn.seed, drawn.hints), (drawn.seed, ())]
     expect(second.locator("#viewer-title")).to_have_text("Coloring 1")
@@ -275,7 +275,7 @@ def test_fixed_colors_and_a_variation_of_a_variation_of_them(first, open_page, u
     expect(second.locator("#notices > *")).to_have_count(0)
     expect(second.locator("#run-title")).to_have_text("More like variation 3")
     expect(second.locator(".card.source")).to_contain_text("Source: variation 3")
-    expect(second.locator("#history li")).to_have_count(4)  # no step is there twice
+    expect(second.locator("#history li")).to_have_count(4)  # no step appears twice
     redrawn = service.colorizer.options
     assert [each.n for each in redrawn] == [1, 1, 1, 1, 4]  # the first of them twice
     assert redrawn[1].hints
@@ -283,7 +283,7 @@ def test_fixed_colors_and_a_variation_of_a_variation_of_them(first, open_page, u
     second.click("#viewer-close")
     open_link(second, link[1:])
     expect(second.locator("#viewer")).to_be_visible()
-    assert len(service.colorizer.options) == 5  # it is there: nothing is drawn again
+    assert len(service.colorizer.options) == 5  # it exists, so nothing is drawn again
 
 
 def test_too_many_variations_of_variations_have_no_link(page, upload) -> None:
@@ -300,14 +300,14 @@ def test_too_many_variations_of_variations_have_no_link(page, upload) -> None:
 
 
 def test_nonsense_does_no_harm(open_page, upload) -> None:
-    """Such as a recipe that leads nowhere."""
+    """Nonsense includes invalid recipes."""
     page = open_page("/#seed=-5&temperature=NaN&n=1e9")
     expect(page.locator("#number")).to_have_value("16")
     like = "#kind=transfers&seed=3&strength=0.3&n=2&index=0&"
     lone, next_one = "seed=1&index=0", "kind=transfers&seed=1&strength=0.3&index=0"
     recipes = ([], [next_one], [lone, "seed=2&index=0"], ["seed=1"], [lone] + [next_one] * 5)
     links = [like + urlencode({"from": steps}, doseq=True) for steps in recipes]
-    for link in (*links, "#kind=interpolations&seed=3&of=0&steps=4&index=1"):  # which has no other end
+    for link in (*links, "#kind=interpolations&seed=3&of=0&steps=4&index=1"):  # without another end
         page.evaluate("document.getElementById('notices').replaceChildren()")
         open_link(page, link)
         expect(page.locator("#notices")).to_contain_text("This link is damaged or incomplete: it names no coloring.")

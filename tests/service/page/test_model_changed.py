@@ -1,4 +1,4 @@
-"""The service has another model than the one that drew the colorings: what was drawn stays, and says so."""
+"""A change of the service's model: existing colorings stay, and name their model."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,7 +20,7 @@ OTHER_WEIGHTS = {"sha256": "1" * 64}  # of the same name
 
 @pytest.fixture
 def other_model(service: Service, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """A function that gives the service another model, which draws the opposite colors of each seed."""
+    """A function that gives the service another model, which draws the opposite colors for each seed."""
 
     def change(**facts: str) -> None:
         draw = service.colorizer._draw
@@ -41,7 +41,7 @@ def download(page: Page, selector: str) -> np.ndarray:
 
 
 def test_downloads_and_zips_hold_what_was_drawn(page, upload, other_model, service) -> None:
-    """The zip with the source of variations, asking for nothing."""
+    """The zip includes the source of variations, and needs no request."""
     upload(page)
     seen = download(page, ".card.new .save")
     page.locator(".card.new .open").first.click()
@@ -66,16 +66,16 @@ def test_downloads_and_zips_hold_what_was_drawn(page, upload, other_model, servi
     page.click("#look-reset")
     assert np.abs(download(page, "#download") - seen).mean() < 3
     expect(page.locator("#notices")).to_contain_text("The file holds what you see here")
-    page.locator("#saturation").fill("0.5")  # a look is made from a lossless picture where there is one
+    page.locator("#saturation").fill("0.5")  # a look is made from a lossless picture if there is one
     gray = seen.mean(axis=2, keepdims=True)
     dulled = download(page, "#download")
     assert np.abs(dulled - gray).mean() < np.abs(seen - gray).mean()
-    assert np.abs(dulled - seen).mean() < np.abs(dulled - (2 * gray - seen)).mean()  # of these, not the opposite colors
+    assert np.abs(dulled - seen).mean() < np.abs(dulled - (2 * gray - seen)).mean()  # not the opposite colors
     assert len(service.colorizer.options) == asked
 
 
 def test_of_two_models_in_a_grid_each_coloring_knows_its_own(page, upload, other_model, service) -> None:
-    """The page knows the new one as soon as the service has answered by its name."""
+    """The page knows the new model as soon as an answer names it."""
     upload(page)
     info = service.colorizer.info
     other_model(name="fake-2", sha256="2" * 64)
@@ -85,27 +85,27 @@ def test_of_two_models_in_a_grid_each_coloring_knows_its_own(page, upload, other
         page.locator(".card.new .open").nth(place).click()
         assert f"model={name}&" in link_of(page)
         page.click("#viewer-close")
-    page.locator(".card.new .open").first.click()  # its seed names another coloring now: its picture does not
+    page.locator(".card.new .open").first.click()  # its seed now means another coloring, so its picture is used
     more_like(page, "coloring 1")
     assert service.colorizer.references[-1] is not None
     page.locator(".card.new .open").first.click()
     expect(page.locator("#share-note")).to_contain_text("it is like coloring 1, which an earlier model drew.")
     page.click("#viewer-close")
     page.locator("#history button").last.click()
-    page.locator(".card.new .open").nth(5).click()  # drawn by the new model: its seed is enough
+    page.locator(".card.new .open").nth(5).click()  # drawn by the new model, so its seed is enough
     more_like(page, "coloring 6")
     assert service.colorizer.references[-1] is None
     page.locator("#history button").last.click()
     keep(page, 6, 3)
-    other_model(name=info.name, sha256=info.sha256)  # the first one is back, which the page does not know yet
+    other_model(name=info.name, sha256=info.sha256)  # the first model is back, unknown to the page
     make_steps(page, 3)
     options = service.colorizer.options[-1]
-    assert options.index == 3  # the fourth coloring, by its seed; the other one by its picture
+    assert options.index == 3  # the fourth coloring by its seed, the other by its picture
     assert service.colorizer.references[-1] is not None
 
 
 def test_what_is_asked_for_at_once_after_the_change(page, upload, other_model, service) -> None:
-    """The page asks which model the service has before it chooses how to begin: here by the picture, not by a seed."""
+    """The page first requests the service's model, and then starts from the picture here, not from a seed."""
 
     def begin_anew() -> None:
         page.get_by_role("button", name="Remove bridge.png").click()
@@ -123,7 +123,7 @@ def test_what_is_asked_for_at_once_after_the_change(page, upload, other_model, s
     expect(page.locator(".card.pending.working")).to_have_count(4)
     page.click("#stop")
     other_model(name="fake-3")
-    page.click("#retry")  # none has come that others could go on from
+    page.click("#retry")  # no coloring arrived from which others could continue
     expect(page.locator(".card.new")).to_have_count(4)
     assert service.colorizer.references[-1] is not None
     begin_anew()
@@ -136,7 +136,7 @@ def test_what_is_asked_for_at_once_after_the_change(page, upload, other_model, s
     begin_anew()
     until_stored(page, "files", 5)
     other_model(name="fake-4")
-    hold(page, "models", times=1)  # the page knows no model
+    hold(page, "models", times=1)  # the page does not know the model
     page.reload()
     expect(page.locator(".card.new")).to_have_count(4)
     page.locator(".card.new .open").nth(1).click()
@@ -145,7 +145,7 @@ def test_what_is_asked_for_at_once_after_the_change(page, upload, other_model, s
 
 
 def test_steps_at_once_after_the_change(page, upload, other_model, service) -> None:
-    """Neither end can be drawn again, and steps need one that can."""
+    """Neither end can be drawn again, but steps need one that can."""
     upload(page)
     keep(page, 0, 3)
     other_model(**OTHER_WEIGHTS)
@@ -160,7 +160,7 @@ def test_steps_at_once_after_the_change(page, upload, other_model, service) -> N
 
 
 def test_variations_of_a_link_do_not_go_on_with_another_model(open_page, upload, other_model, service) -> None:
-    """Its seeds name other colorings, so more would be like another one; and the page has no picture of the first."""
+    """The new model's seeds mean other colorings, and the page has no picture of the first one."""
     page = open_page(at="/#kind=variations&seed=3&temperature=0.75&of=1&strength=0.3&noise_seed=5&n=4&index=1")
     upload(page)
     page.click("#viewer-close")

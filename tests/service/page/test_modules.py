@@ -1,4 +1,4 @@
-"""The page's modules: no circle among their imports, and no name that is not used or not there."""
+"""The page's modules: no circular imports, and no unused or missing names."""
 
 import re
 from graphlib import TopologicalSorter

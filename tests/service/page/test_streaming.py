@@ -1,4 +1,4 @@
-"""Colorings that the service streams are shown one by one; a stream that ends early is gone on with."""
+"""Streamed colorings: shown one by one, and resumed after a stream that ends early."""
 
 import json
 import threading
@@ -14,9 +14,9 @@ STREAM = "text/event-stream"
 
 
 def test_events_come_out_as_soon_as_they_are_whole(page) -> None:
-    """However the bytes are cut: line ends of all kinds, comments, data of more than one line, letters of two bytes.
+    """Any split of the bytes works: all line ends, comments, data of several lines, letters of two bytes.
 
-    A large picture takes time that grows as its size.
+    Time for a large picture is linear in its size.
     """
     text = (
         'data: a\n\n: comment\nevent: coloring\r\ndata: {"ä": 1,\r\ndata: "b": 2}\r\n\r\n'
@@ -61,7 +61,7 @@ def test_events_come_out_as_soon_as_they_are_whole(page) -> None:
 def test_a_connection_that_is_cut_a_stream_that_ends_early_and_one_that_ends_with_an_error(
     open_page, photo, service, monkeypatch
 ) -> None:
-    """Each coloring is shown while the next is on its way, and stays when that never comes."""
+    """Each coloring is shown while the next is on the way, and stays if that never arrives."""
     page = open_page("/#seed=5", expected="net::ERR_", reduced_motion="no-preference")
     is_cut, finish = threading.Event(), service.colorizer.finish
 

@@ -1,4 +1,4 @@
-"""The full view: wipe and gray photo, zoom and pan, facts, looks, downloads and variations."""
+"""Full view: wipe, gray photo, zoom, pan, facts, looks, downloads and variations."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def viewed(page, upload) -> Page:
 
 
 def screen_chroma(page: Page, x: float, y: float) -> int:
-    """Return how far the screen is from gray at a place."""
+    """Return the distance from gray of the screen's color at a position."""
     pixel = opened(page.screenshot()).convert("RGB").getpixel((round(x), round(y)))
     return max(pixel) - min(pixel)
 
@@ -30,7 +30,7 @@ def transform(page: Page) -> str:
 
 
 def test_gray_photo_zoom_pan_and_wipe(viewed, color_photo) -> None:
-    """The gray photo is seen as long as it is held; wipe begins in the middle, and anew with each photo."""
+    """The gray photo is shown while the button is held; the wipe starts in the middle for each photo."""
     box = viewed.locator("#stage").bounding_box()
     left, right, y = box["x"] + 0.25 * box["width"], box["x"] + 0.75 * box["width"], box["y"] + 0.4 * box["height"]
     keyboard, mouse = viewed.keyboard, viewed.mouse
@@ -68,7 +68,7 @@ def test_gray_photo_zoom_pan_and_wipe(viewed, color_photo) -> None:
     expect(viewed.locator("#wipe")).to_have_attribute("aria-valuetext", "all gray")
     assert screen_chroma(viewed, right, y) <= 2
     viewed.click("#next")
-    expect(viewed.locator("#wipe")).to_have_attribute("aria-valuenow", "100")  # of one photo, it stays
+    expect(viewed.locator("#wipe")).to_have_attribute("aria-valuenow", "100")  # stays for colorings of one photo
     viewed.click("#viewer-close")
     viewed.set_input_files("#files", color_photo)
     expect(viewed.locator("#strip .photo")).to_have_count(2)
@@ -84,7 +84,7 @@ def test_facts_how_likely_the_colors_are_among_all_that_have_come_and_why_there_
     facts = viewed.locator("#facts")
     expect(facts).to_be_hidden()
     viewed.locator("#sample-tools summary").click()
-    expect(facts).to_contain_text("2.625")  # of the fake's sample 1, drawn as the second
+    expect(facts).to_contain_text("2.625")  # of the fake's sample with index 1
     expect(facts).to_contain_text("300 × 200")
     viewed.keyboard.press("Escape")
     expect(viewed.locator("#viewer")).to_be_hidden()
@@ -112,7 +112,7 @@ def test_keys_work_after_every_press(viewed) -> None:
     for key, number in (("ArrowLeft", 2), ("ArrowLeft", 1), ("ArrowLeft", 4), ("ArrowRight", 1), ("PageDown", 2)):
         viewed.keyboard.press(key)
         expect(title).to_have_text(f"Coloring {number}")
-    viewed.locator("#wipe").press("ArrowRight")  # has a use of its own there
+    viewed.locator("#wipe").press("ArrowRight")  # arrow keys move the wipe there
     expect(title).to_have_text("Coloring 2")
     expect(viewed.locator("#wipe")).to_have_attribute("aria-valuenow", "52")
     viewed.click("#keep")
@@ -143,13 +143,13 @@ def test_download(viewed, upload, service, tmp_path) -> None:
         name, content = downloaded(viewed, "#download")
         assert (opened(content).format, opened(content).size) == (kind, (300, 200))
         assert name.startswith("bridge-seed-")
-        asked = service.colorizer.options  # the JPEG at hand is the one; else this sample alone is made anew
+        asked = service.colorizer.options  # the JPEG at hand is used; for other formats, only this sample is made again
         assert [(each.n, each.offset) for each in asked] == [(1, 1)] * requests
     viewed.check("#beside")
     both = downloaded_lab(viewed)
     assert both.shape == (200, 600, 3)
     assert np.abs(both[:, :300, 1:]).max() < 1.5
-    assert np.abs(both[:, 300:, 1:]).mean() > 1.5  # on average more than any gray pixel has
+    assert np.abs(both[:, 300:, 1:]).mean() > 1.5  # above the chroma of any gray pixel
     assert np.abs(both[:, :300, 0] - both[:, 300:, 0]).max() < 1
     path = tmp_path / "cutout.png"
     cutout = Image.new("LA", (300, 200), (90, 0))
@@ -159,7 +159,7 @@ def test_download(viewed, upload, service, tmp_path) -> None:
     viewed.locator(".card.new .open").first.click()
     viewed.select_option("#format", "jpeg")
     viewed.fill("#saturation", "0.5")
-    for beside in (False, True):  # what is transparent is white in a JPEG, as it is seen
+    for beside in (False, True):  # transparent parts are white in a JPEG, as on the screen
         viewed.locator("#beside").set_checked(beside)
         _, content = downloaded(viewed, "#download")
         assert all(low >= 253 for low, _ in opened(content).getextrema())
@@ -189,7 +189,7 @@ def test_more_like_this_looks_like_it(viewed, service) -> None:
         assert np.abs(downloaded_lab(viewed)[..., 1:]).mean() > 1.5
         viewed.click("#viewer-close")
     assert service.colorizer.options[-1].saturation == 1  # the look is the browser's
-    viewed.locator(".card.new .open").nth(0).click()  # of a variation: it has no name, so its picture is the reference
+    viewed.locator(".card.new .open").nth(0).click()  # a variation has no name, so its picture is the reference
     more_like(viewed, "variation 1")
     expect(viewed.locator("#history li")).to_have_count(3)
     assert service.colorizer.options[-1].weights == pytest.approx([(1 - 0.4**2) ** 0.5] * 4)
@@ -208,7 +208,7 @@ def test_saturation_and_warmth_keep_the_lightness_and_steps_lead_from_look_to_lo
     after = downloaded_lab(viewed)
     assert np.abs(after[..., 0] - before[..., 0]).max() < 0.6  # of 8 bits
     chroma_before = np.abs(before[..., 1:]).max(axis=2)
-    inside = chroma_before >= chroma_before.max() / 2  # whatever color the seed drew
+    inside = chroma_before >= chroma_before.max() / 2  # for any color of the seed
     assert np.abs(after[..., 1:] - 0.5 * before[..., 1:])[inside].max() < 1.5
     viewed.fill("#warmth", "1")
     warm = downloaded_lab(viewed)
@@ -233,7 +233,7 @@ def test_saturation_and_warmth_keep_the_lightness_and_steps_lead_from_look_to_lo
 
 
 def test_a_look_is_seen_at_once_and_on_its_card_and_of_many_the_last_alone_is_made(viewed, color_photo) -> None:
-    """A key that is held down sets one after another, and each takes seconds of a large photo."""
+    """A held key sets one look after another, and each takes seconds for a large photo."""
     plain = viewed.locator("#after").get_attribute("src")
     drag = "slider => { slider.value = 0; slider.dispatchEvent(new Event('%s')); }"
     viewed.locator("#saturation").evaluate(drag % "input")
@@ -242,7 +242,7 @@ def test_a_look_is_seen_at_once_and_on_its_card_and_of_many_the_last_alone_is_ma
     x, y = box["x"] + 0.75 * box["width"], box["y"] + 0.4 * box["height"]
     assert screen_chroma(viewed, x, y) <= 2
     viewed.locator("#saturation").evaluate(drag % "change")
-    expect(viewed.locator("#after-look")).to_be_hidden()  # the finished picture has come
+    expect(viewed.locator("#after-look")).to_be_hidden()  # the finished picture has arrived
     assert viewed.locator("#after").get_attribute("src") != plain
     assert screen_chroma(viewed, x, y) <= 2
     viewed.keyboard.press("Escape")

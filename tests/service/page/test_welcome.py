@@ -1,4 +1,4 @@
-"""The first look: a live before and after, and what it says while the service starts."""
+"""The welcome view: a live before and after, and messages while the service starts."""
 
 from playwright.sync_api import Route, expect
 
@@ -7,7 +7,7 @@ from tests.service.page.stored import until_stored
 
 
 def test_the_demonstration_is_live_and_nothing_comes_from_elsewhere(open_page, upload, service) -> None:
-    """Offline, so to say: no other host is asked."""
+    """The page requests no other host."""
     page = open_page(ready=False, demo=True, reduced_motion="no-preference")
     expect(page.locator("#hero-colorings li")).to_have_count(4)
     (options,) = service.colorizer.options
@@ -27,7 +27,7 @@ def test_the_demonstration_is_live_and_nothing_comes_from_elsewhere(open_page, u
     own = (str(service.client.base_url), "blob:", "data:")
     assert [name for name, _ in sizes if not name.startswith(own)] == []
     loaded = [name for name, size in sizes if size and "/v1/" not in name]
-    assert len(loaded) == len(set(loaded)) > 40  # nothing is asked for twice: else it is in the browser's cache
+    assert len(loaded) == len(set(loaded)) > 40  # each file is requested once
 
 
 def test_a_service_that_starts_says_so(open_page, loading, monkeypatch) -> None:
@@ -45,7 +45,7 @@ def test_a_service_that_starts_says_so(open_page, loading, monkeypatch) -> None:
 def test_a_photo_is_added_that_is_chosen_while_the_service_starts_or_the_page_comes(
     open_page, upload, color_photo
 ) -> None:
-    """The note of the start goes once another request is answered. Photos from before a reload stay."""
+    """The note about the start disappears after an answer. Photos from before a reload stay."""
     page = open_page(None, expected=FAILED)
     problem = {"status": 503, "code": "loading", "detail": "the model is being loaded"}
     starting = {"status": 503, "json": problem, "headers": {"Retry-After": "600"}}

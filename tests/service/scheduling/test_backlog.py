@@ -1,4 +1,4 @@
-"""The bounded queue: what it holds, what it refuses, and whether its Retry-After is true."""
+"""The bounded queue: accepted and refused requests, and correct values of Retry-After."""
 
 import contextlib
 from collections import deque
@@ -47,14 +47,14 @@ def answer(place: Place) -> None:
 
 
 def work(backlog: Backlog, clock: Clock, seconds: float, **amounts: int) -> None:
-    """Answer a request within some seconds."""
+    """Answer a request after some seconds."""
     place = occupy(backlog, **amounts)
     clock.now += seconds
     answer(place)
 
 
 def refusal(ask: Callable[..., object], **amounts: int) -> QueueFullError:
-    """Ask for what must be refused, and return how it is."""
+    """Send a request that must be refused; return the error."""
     with pytest.raises(QueueFullError) as error:
         ask(**amounts)
     return error.value
@@ -94,11 +94,11 @@ def test_the_rate_is_known_without_a_sum_over_a_minute_of_answers(clock: Clock) 
     assert backlog._rates["bytes"].rate() == 4
 
 
-@mock.patch("service.scheduling.backlog.WINDOW_SECONDS", 1e9)  # whose edge would cut a request in two
+@mock.patch("service.scheduling.backlog.WINDOW_SECONDS", 1e9)  # a window's edge would cut a request in two
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.integers(1, 5), min_size=6, max_size=40), st.floats(0.05, 3), st.integers(1, 5))
 def test_who_comes_again_when_told_finds_room(amounts: list[int], seconds_each: float, asked: int) -> None:
-    """Requests are answered one after another, each latent at a constant pace, and nobody else comes."""
+    """Requests are answered one after another at a constant rate of latents, and no others arrive."""
     clock = Clock()
     backlog = Backlog({"latents": 10}, LONGEST, clock)
     waiting: list[tuple[Place, int]] = []
@@ -120,13 +120,13 @@ def test_who_comes_again_when_told_finds_room(amounts: list[int], seconds_each: 
     assert 0 <= told - min(max(1, over * seconds_each), LONGEST) < 1 + 1e-6  # whole seconds, and no more than needed
     while waiting and backlog.held("latents") + asked > 10:
         work_off()
-    # what is answered last may be larger than what was over: it leaves as a whole
+    # the last request answered may be larger than the excess, since it leaves as a whole
     assert clock.now - begun <= told + max(amounts) * seconds_each
 
 
 def test_rate_is_that_of_the_last_minute(backlog: Backlog, clock: Clock) -> None:
     occupy(backlog, latents=2)
-    for seconds in [10] * 100 + [1] * 60:  # slow ones, and then fast ones
+    for seconds in [10] * 100 + [1] * 60:  # slow requests, then fast ones
         work(backlog, clock, seconds, latents=1)
     occupy(backlog, latents=8)
     assert refusal(Place(backlog).claim, latents=5).retry_after_seconds == pytest.approx(5, abs=1)
@@ -148,7 +148,7 @@ def test_never_longer_than_any_request_lives(backlog: Backlog, clock: Clock) -> 
 
 @pytest.mark.parametrize("seconds_each", [0.1, 2.0, 7.0])
 def test_no_more_is_accepted_than_can_be_answered_in_time(clock: Clock, seconds_each: float) -> None:
-    """However slow the work is, what is accepted is answered within half of the longest time, or within the floor."""
+    """At any speed, accepted requests are answered within half of the longest time, or within the floor."""
     limit, floor = 100, 8
     backlog = Backlog({"latents": limit, "bytes": limit}, LONGEST, clock, floors={"latents": floor})
     waiting: list[tuple[Place, float]] = []
@@ -156,7 +156,7 @@ def test_no_more_is_accepted_than_can_be_answered_in_time(clock: Clock, seconds_
     most = 0
     for _ in range(300):
         with contextlib.suppress(QueueFullError):
-            while True:  # as many as are let in
+            while True:  # until one is refused
                 waiting.append((occupy(backlog, latents=1, bytes=1), clock.now))
         most = max(most, len(waiting)) if clock.now > 1000 + 200 * seconds_each else 0
         clock.now += seconds_each
@@ -175,7 +175,7 @@ def test_what_is_worked_off_is_given_back_before_the_place(backlog: Backlog, clo
     place.give_back("latents")
     assert (backlog.held("latents"), backlog.held("pixels")) == (0, 100)
     occupy(backlog, latents=10)
-    # 4 latents a second were drawn; 5 are likely to be asked for
+    # 4 latents per second were drawn; a likely request has 5
     assert refusal(backlog.enter).retry_after_seconds == 2
     with pytest.raises(RuntimeError), place:
         raise RuntimeError
@@ -193,11 +193,11 @@ def test_one_owner_holds_at_most_its_share(clock: Clock) -> None:
     for place in (mine, again, theirs):
         answer(place)
     assert not backlog._owned, "owners are not remembered"
-    occupy(backlog, "a", latents=9)  # larger than the share by itself, or it would be told to come again for ever
+    occupy(backlog, "a", latents=9)  # more than the share by itself; refusing it would repeat forever
 
 
 def test_one_owner_may_hold_more_while_nobody_else_holds_anything(clock: Clock) -> None:
-    """All of what is worked off, here latents; of bytes, a quarter is left for others."""
+    """It may hold all latents, which are worked off; a quarter of the bytes is left for others."""
     backlog = Backlog({"latents": 16, "bytes": 16}, LONGEST, clock, floors={"latents": 2}, share=0.5)
     late, theirs = map(backlog.enter, "ab")
     mine = [occupy(backlog, "a", latents=4, bytes=3) for _ in range(4)]
@@ -216,11 +216,11 @@ def test_what_a_request_claims_bit_by_bit_is_one_claim(clock: Clock) -> None:
     transfer, other = map(backlog.enter, "aa")
     theirs = occupy(backlog, "b", pixels=20)
     transfer.claim(pixels=40)
-    transfer.claim(pixels=40)  # larger than the share by itself
+    transfer.claim(pixels=40)  # more than the share by itself
     assert "80 of this client's pixels are waiting, and its limit is now 50" in str(refusal(other.claim, pixels=1))
     assert "20 pixels are waiting, and the limit is now 100" in str(refusal(transfer.claim, pixels=1))
     answer(theirs)
-    transfer.claim(pixels=40)  # larger than the limit by itself
+    transfer.claim(pixels=40)  # more than the limit by itself
 
 
 @given(st.lists(st.tuples(st.integers(1, 30), st.integers(1, 30)), max_size=30), st.floats(0.1, 0.9))
@@ -247,7 +247,7 @@ def test_what_is_promised_to_those_that_wait_is_no_more_than_there_is(backlog: B
     waiting[0].promise(latents=6)
     waiting[1].promise(latents=4)
     refusal(waiting[2].promise, latents=1)
-    other = occupy(backlog, "d", latents=9)  # one that need not wait does not see them
+    other = occupy(backlog, "d", latents=9)  # promises do not affect a request that need not wait
     for place in waiting[:2]:
         place.keep()
     assert backlog.held("latents") == 19

@@ -1,4 +1,4 @@
-"""Requests that wait together share a batch; what befalls one does not befall the others."""
+"""Batches of waiting requests, in which a failure of one does not affect the others."""
 
 import asyncio
 import math
@@ -20,7 +20,7 @@ PATIENCE_SECONDS = 5
 
 
 class Network:
-    """Doubles numbers, batch by batch, behind a gate; some numbers make it fail."""
+    """A network that doubles numbers in batches, behind a gate; some numbers make it fail."""
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
@@ -44,7 +44,7 @@ class Network:
 async def started(
     max_latents: int = 8, max_wait: float = 0.0, seconds: float = math.inf
 ) -> AsyncIterator[tuple[Batcher, Network]]:
-    """A batcher, which notes its batches' latents in `sizes` of a network, and that network."""
+    """A batcher, and a network that records the latents of each batch in `sizes`."""
     network = Network()
     batcher = Batcher(max_latents, max_wait, network.sizes.append, seconds)
     try:
@@ -56,7 +56,7 @@ async def started(
 
 
 async def busy(batcher: Batcher, network: Network, owner: str = "") -> asyncio.Task[int]:
-    """Keep the network busy with a job, 0, until its gate is opened."""
+    """Keep the network busy with job 0 until its gate is opened."""
     network.gate.clear()
     job = asyncio.create_task(batcher.submit(network.run, 0, 1, owner))
     await until(lambda: bool(network.batches))
@@ -64,7 +64,7 @@ async def busy(batcher: Batcher, network: Network, owner: str = "") -> asyncio.T
 
 
 async def waiting(batcher: Batcher, run: Callable[..., list[int]], *jobs: tuple) -> list[asyncio.Task[int]]:
-    """Let jobs, (number, latents) or (number, latents, owner), wait behind the others."""
+    """Queue jobs, (number, latents) or (number, latents, owner), behind the others."""
     depth = batcher.depth
     tasks = [asyncio.create_task(batcher.submit(run, *job)) for job in jobs]
     await until(lambda: batcher.depth == depth + len(jobs))
@@ -72,7 +72,7 @@ async def waiting(batcher: Batcher, run: Callable[..., list[int]], *jobs: tuple)
 
 
 async def behind_gate(batcher: Batcher, network: Network, jobs: Sequence[tuple]) -> list[asyncio.Task[int]]:
-    """Let jobs wait together while the network is busy with another; then free it."""
+    """Queue jobs while the network is busy with another; then open its gate."""
     first = await busy(batcher, network)
     tasks = await waiting(batcher, network.run, *jobs)
     network.gate.set()
@@ -103,7 +103,7 @@ async def test_first_come_first_served_and_never_too_many(latents: list[int], ma
 
 
 async def test_who_comes_anew_waits_for_the_batch_in_work_alone() -> None:
-    """Although the attacker, between the parts of two requests, has nothing waiting for a moment."""
+    """Between the parts of two requests, the attacker has nothing in the queue for a moment."""
     batches, steps = list[list[str]](), threading.Semaphore(0)
 
     def run(names: Sequence[str]) -> list[str]:
@@ -172,7 +172,7 @@ async def test_one_failure_is_one_requests_own(guilty: int) -> None:
 
 
 def taking(monkeypatch: pytest.MonkeyPatch, seconds: Callable[[int], float]) -> Callable[[Sequence[int]], list[int]]:
-    """A function to run that takes so many seconds for a batch of so many, by the batcher's clock."""
+    """Return a function to run; a batch takes the given seconds by the batcher's clock."""
     now = 0.0
     monkeypatch.setattr(batching, "perf_counter", lambda: now)
 
@@ -202,7 +202,7 @@ async def test_a_small_batch_in_time_makes_the_next_no_smaller(monkeypatch: pyte
 async def test_the_first_parts_are_small_until_one_has_shown_how_many_are_in_time(monkeypatch) -> None:
     run = taking(monkeypatch, lambda _: 0.2)
     async with started(16, seconds=0.5) as (batcher, _):
-        await batcher.submit(run, 0, 1, "normal")  # which shows little: much of its time is the same for any number
+        await batcher.submit(run, 0, 1, "normal")  # shows little: much of its time does not depend on the number
         assert batcher.most_latents("other") == FIRST_LATENTS
         await batcher.submit(run, 0, 2, "other")
         assert batcher.most_latents("other") == 5
@@ -235,7 +235,7 @@ async def test_what_is_given_up_is_not_run() -> None:
         given_up, kept = await waiting(batcher, network.run, (1, 1), (2, 1))
         given_up.cancel()
         await until(lambda: batcher.depth == 1)
-        first.cancel()  # its batch has begun, and ends for nobody
+        first.cancel()  # its batch has begun, and ends without a receiver
         network.gate.set()
         assert await kept == 4
         assert network.batches == [[0], [2]]
@@ -255,7 +255,7 @@ async def test_closing_gives_up_what_waits() -> None:
 
 
 async def test_who_clears_the_frames_of_its_error_ends_nothing_for_others() -> None:
-    """As requests do, so that what they hold is freed at once. It may be an error of the batcher's own."""
+    """Requests clear frames to free their data at once. The error may be raised by the batcher itself."""
     async with started() as (batcher, network):
         network.gate.clear()
         failing = asyncio.create_task(batcher.submit(lambda numbers: [], 1, 1))  # fewer results than items
@@ -269,7 +269,7 @@ async def test_who_clears_the_frames_of_its_error_ends_nothing_for_others() -> N
 
 
 async def test_an_iterator_that_ends_too_early_is_an_error_like_any_other() -> None:
-    """Up to Python 3.12, a future that is given a StopIteration never ends."""
+    """Up to Python 3.12, a future that gets a StopIteration never ends."""
     async with started() as (batcher, network):
         with pytest.raises(RuntimeError, match="StopIteration"):
             await batcher.submit(lambda numbers: next(iter(())), 1, 1)

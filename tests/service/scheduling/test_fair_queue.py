@@ -1,4 +1,4 @@
-"""The fair queue: nobody waits for long behind what others piled up, and nothing is lost."""
+"""The fair queue: nobody waits long behind others' many requests, and nothing is lost."""
 
 from collections import Counter
 
@@ -57,7 +57,7 @@ def test_what_is_discarded_does_not_leave_and_owners_are_forgotten() -> None:
             queue.add((owner, i), 1, owner)
     queue.discard(("a", 0), "a")
     queue.discard(("a", 1), "a")
-    queue.discard(("a", 1), "a")  # it left before
+    queue.discard(("a", 1), "a")  # already gone
     assert leave(queue) == [("b", 0), ("b", 1)]
     assert not queue._lines
     assert len(queue._ends) == 1, "of the last to have left"

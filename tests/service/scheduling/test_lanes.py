@@ -1,4 +1,4 @@
-"""Lanes: who waits for a client lets others work, but only so many hold full-size images meanwhile."""
+"""Lanes: a request that waits for its client lets others work, up to a limit of full-size images in memory."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ from tests.service.waiting import until
 
 @pytest.fixture
 def begun(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Owners whose requests have begun to make images."""
+    """The owners whose requests have begun to make images."""
     monkeypatch.setattr(lanes_module, "PATIENCE_SECONDS", 0.01)
     return []
 
@@ -27,7 +27,7 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def ask(
     lanes: Lanes, owner: str, begun: list[str], read: asyncio.Event, pixels: int = LARGE_PIXELS + 1, **options: bool
 ) -> "asyncio.Task[int]":
-    """Ask for two images, and take no second file until they are to be read; returns how many files came."""
+    """Request two images, and read the second file only when told; return the number of files."""
 
     def images() -> Iterator[Finished]:
         begun.append(owner)
@@ -94,7 +94,7 @@ async def test_threads_for_large_requests_and_those_that_they_start_are_nicer() 
 
 @asynccontextmanager
 async def at_work(lanes: Lanes) -> AsyncIterator[None]:
-    """Let one piece of work hang in the large lane; then let it end, and close the lanes."""
+    """Keep work hanging in the large lane; at the end, finish it and close the lanes."""
     began, gate = threading.Event(), threading.Event()
 
     def hang() -> None:
@@ -120,10 +120,10 @@ async def test_a_nice_thread_that_gets_on_slowly_does_not_hang(monkeypatch: pyte
             now, computed = now + 30, computed + 1
             lanes.check(100)
         now += 30
-        with pytest.raises(TimeoutError, match="codec-large"):  # it stands still
+        with pytest.raises(TimeoutError, match="codec-large"):  # without progress
             lanes.check(100)
         computed += 100
-        with pytest.raises(TimeoutError, match="codec-large"):  # it computes without end
+        with pytest.raises(TimeoutError, match="codec-large"):  # computing endlessly
             lanes.check(100)
 
 
@@ -136,7 +136,7 @@ async def test_a_lane_that_hangs_is_told_from_one_that_is_busy(monkeypatch: pyte
         now += 90
         lanes.check(100)
 
-    for _ in range(3):  # one after the other, they take longer than any one may
+    for _ in range(3):  # together they take longer than one may
         await lanes.large.run(wait)
     async with at_work(lanes):
         now += 90

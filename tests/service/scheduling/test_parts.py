@@ -1,4 +1,4 @@
-"""Parts: a request that is drawn a few samples at a time has the samples that it has when drawn at once."""
+"""Parts: a request drawn a few samples at a time has the same samples as one drawn at once."""
 
 from unittest.mock import Mock
 
@@ -31,7 +31,7 @@ UNDIVIDED = [InterpolationOptions(steps=5, seed=3, index=0, to_index=1)]
 
 @pytest.fixture(autouse=True)
 def slow_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Others are remembered, however slow this machine is."""
+    """Remember other owners for long, since this machine may be slow."""
     monkeypatch.setattr("service.scheduling.batching.SHARED_SECONDS", 3600.0)
 
 
@@ -41,7 +41,7 @@ def photo() -> np.ndarray:
 
 
 async def draw(colorizer: CinnColorizer, task: DrawTask, latents: int, others: bool) -> tuple[Drawn, list[int]]:
-    """Draw beside others, or alone, where only TURN_LATENTS are drawn in time; return how many at once, too."""
+    """Draw beside others or alone, with time for only TURN_LATENTS; return also the latents of each part."""
     watched = Mock(wraps=colorizer)
     batcher = Batcher(16, 0, lambda _: None, seconds=0)
     network = InProcess(batcher, watched)
@@ -87,10 +87,10 @@ async def test_a_part_has_the_samples_of_a_turn_even_if_they_cost_more(
         (SampleOptions(n=2, seed=0, candidates=8, select="diverse"), 8),
         (SampleOptions(n=2, seed=0, candidates=8, select="diverse", hints=HINTS), 8 * HINT_COST),
         (TransferOptions(n=2, seed=0), 2 * TRANSFER_COST),
-        (SampleOptions(n=2, seed=0, candidates=8, select="first"), 2),  # the first n need no choice
+        (SampleOptions(n=2, seed=0, candidates=8, select="first"), 2),  # `first` needs no further candidates
     ],
     ids=repr,
 )
 def test_the_queue_counts_what_samples_cost(options: SampleOptions, cost: int) -> None:
-    """Every candidate of a part is drawn whole, and follows the hints; of a transfer, several are drawn."""
+    """Every candidate is drawn completely and follows the hints; a transfer draws several per coloring."""
     assert cost_of(options) == cost

@@ -1,4 +1,4 @@
-"""Quick first: slow files share half of the decoders, whoever sends them."""
+"""Quick first: slow files share half of the decoders, regardless of their senders."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.timeout(30)
 
 
 class Files:
-    """Decodes slow files, which never end unless told, and normal ones, at once; notes each call."""
+    """Decoders that record calls: normal files end at once, slow ones only when told."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, Try]] = []
@@ -46,7 +46,7 @@ def files() -> Files:
 
 
 async def settle() -> None:
-    """Let all go on that can."""
+    """Let all tasks proceed as far as they can."""
     for _ in range(50):
         await asyncio.sleep(0)
 
@@ -72,7 +72,7 @@ async def test_with_a_single_decoder_others_come_between_slow_files(files: Files
     normal = asyncio.create_task(order.run(files.normal, NORMAL))
     await settle()
     assert (files.at_work, normal.done()) == (1, False)
-    before = len(files.calls)  # a's file is the slow one at work
+    before = len(files.calls)  # a's slow file is at work
     files.end.set()
     await asyncio.gather(normal, *attack)
     tries, slow = files.calls[before : before + 3], files.calls[before + 3 :]
@@ -106,7 +106,7 @@ async def test_one_owner_holds_half_of_the_decoders(files: Files) -> None:
 
 @pytest.mark.parametrize("error", [UndecodableImageError, DecodingLimitError])
 async def test_other_errors_are_final(error: type[ServiceError]) -> None:
-    """A JPEG of more scans than may be is such a one: it took no time."""
+    """A JPEG with too many scans raises such an error, which takes no time."""
     order, fail = QuickFirst(2), AsyncMock(side_effect=error)
     with pytest.raises(error):
         await order.run(fail, "a")
@@ -136,7 +136,7 @@ async def test_first_tries_of_many_newcomers_leave_a_decoder_to_known_owners(fil
 
 
 async def test_a_quick_file_of_an_owner_of_slow_ones_waits_for_none_of_them(files: Files) -> None:
-    """Such as one of many people behind one address."""
+    """The owner may be many people behind one address."""
     order = QuickFirst(4)
     attack = [asyncio.create_task(order.run(files.slow("a"), "a")) for _ in range(12)]
     await settle()

@@ -1,4 +1,4 @@
-"""Turns: one owner's work never takes all places."""
+"""Turns: one owner's work never occupies all places."""
 
 import asyncio
 
@@ -16,7 +16,7 @@ async def test_one_owner_does_only_so_much_at_once_and_others_do_not_wait_for_it
     tasks = [asyncio.create_task(work(owner)) for owner in ("a", "a", "a", "a", "b")]
     await asyncio.sleep(0.01)
     assert sorted(working) == ["a", "a", "b"]
-    tasks[3].cancel()  # one that waits
+    tasks[3].cancel()  # a waiting task
     release.set()
     await asyncio.gather(*tasks, return_exceptions=True)
     assert sorted(working) == ["a", "a", "a", "b"]

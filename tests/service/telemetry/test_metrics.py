@@ -1,4 +1,4 @@
-"""Prometheus is told what the service does, in a format that its own parser reads."""
+"""Prometheus metrics of the service, in a format that Prometheus's parser reads."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,7 @@ PATH = "/v1/colorizations"
 
 
 def scraped(service, at_work: bool = False) -> dict[str, dict[tuple[str, ...], float]]:
-    """Read /metrics: {name: {label values: value}}; once no request is at work, unless one is to be."""
+    """Read /metrics, by default when no request is at work; return {name: {label values: value}}."""
     if not at_work:
         service.wait_until_idle()
     found: dict[str, dict[tuple[str, ...], float]] = {}
@@ -28,7 +28,7 @@ def scraped(service, at_work: bool = False) -> dict[str, dict[tuple[str, ...], f
 
 @pytest.fixture(scope="module")
 def counted() -> dict[str, dict[tuple[str, ...], float]]:
-    """Metrics of a service, as scraped after some requests and errors."""
+    """Metrics of a service, scraped after some requests and errors."""
     photo = encoded(COLORS)
     with ready() as service:
         service.post(photo, n=3)

@@ -1,4 +1,4 @@
-"""Privacy: the service fetches, logs and keeps nothing of a request."""
+"""Privacy: the service fetches no URLs, and neither logs nor stores requests."""
 
 import base64
 import logging
@@ -21,7 +21,7 @@ MARK = "a-private-word"
 
 @pytest.fixture
 def calls(monkeypatch) -> list[tuple[str, object]]:
-    """Addresses that threads other than the test's, the server's among them, try to reach."""
+    """Addresses that other threads, including the server's, try to reach."""
     made: list[tuple[str, object]] = []
     here = threading.current_thread()
 
@@ -83,7 +83,7 @@ def test_uploads_are_not_logged(service, grey_photo, capsys, caplog, log_format:
     assert all(answer.is_client_error for answer in bad)
     service.colorizer.error = ZeroDivisionError("unforeseen")
     assert service.post(photo).status_code == 500
-    service.wait_until_idle()  # it logs after its answers
+    service.wait_until_idle()  # the log line comes after the answer
     written = capsys.readouterr().err
     assert "ZeroDivisionError" in written, "the log was not captured"
     for private in (MARK, in_base64[:40], repr(photo[:20])[2:-1], "photo.txt"):
@@ -92,7 +92,7 @@ def test_uploads_are_not_logged(service, grey_photo, capsys, caplog, log_format:
 
 @pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="files hand photos on to decoders")
 def test_no_upload_becomes_a_file(service, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))  # as good as full
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))  # has the effect of a full disk
     photo = encoded(random_image(1100, 1100))
     assert len(photo) > 1_100_000, "starlette would keep such a small one in memory anyway"
     assert service.post(photo, n=1, output_format="jpeg").status_code == 200

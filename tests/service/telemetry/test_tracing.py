@@ -1,4 +1,4 @@
-"""Traces: one of each request, with a span for each stage."""
+"""Traces: one per request, with a span for each stage."""
 
 import logging
 import os
@@ -27,7 +27,7 @@ TRACEPARENT = f"00-{CALLER}-b7ad6b7169203331-01"
 
 @pytest.fixture(scope="module")
 def exporter() -> InMemorySpanExporter:
-    """The exporter of the process's one tracer provider, which cannot be replaced."""
+    """The exporter of the process's tracer provider, which cannot be replaced."""
     exporter = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
@@ -117,7 +117,7 @@ with TestClient(create_app(Settings(), load)) as client:
 
 @pytest.fixture
 def collector() -> Iterator[tuple[str, list[tuple[str, bytes]]]]:
-    """The address of a collector, and the path and body of each request that it gets."""
+    """The address of a collector, and path and body of each request to it."""
     got: list[tuple[str, bytes]] = []
 
     class Collector(BaseHTTPRequestHandler):
