@@ -78,7 +78,7 @@ def test_slow_upload_meets_the_deadline(service, monkeypatch) -> None:
     assert_problem(answer, 504, "deadline", "0.2 seconds, upload included", "try again later")
 
 
-def test_who_goes_holds_no_place_and_is_not_worked_for(start, pool, grey_png) -> None:
+def test_a_client_that_leaves_holds_no_place_and_gets_no_work(start, pool, grey_png) -> None:
     service = start()
     with begun_upload(service, "Content-Type: application/json", "Content-Length: 1000") as connection:
         connection.sendall(b'{"image": "')
@@ -103,7 +103,7 @@ def test_stopping_waits_for_answers_to_be_made_and_read() -> None:
     assert 5 <= config.timeout_graceful_shutdown <= 6
 
 
-def test_who_stops_is_not_ready(start, grey_png) -> None:
+def test_a_stopping_service_is_not_ready(start, grey_png) -> None:
     service = start()
     service.app.state.engine.drain()
     for answer in (service.client.get("/readyz"), service.post(grey_png)):

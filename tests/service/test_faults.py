@@ -203,7 +203,7 @@ def test_a_decoded_photo_counts_while_its_reference_waits(start, grey_photo, gre
 
 
 @pytest.mark.usefixtures("slow_files")
-def test_who_hangs_up_on_a_slow_file_counts_as_slow(start, grey_png, monkeypatch) -> None:
+def test_a_client_that_hangs_up_on_a_slow_file_counts_as_slow(start, grey_png, monkeypatch) -> None:
     monkeypatch.setattr("service.pipeline.ORDINARY_SECONDS", 0.05)
     service = start()
     assert service.post(grey_png).status_code == 200

@@ -65,7 +65,7 @@ def test_a_picture_is_the_same_alone_and_in_any_batch(colorizer: CinnColorizer, 
     check()
 
 
-def test_to_the_bit_wherever_it_stands_in_the_batch(colorizer: CinnColorizer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_draws_are_equal_at_any_place_in_the_batch(colorizer: CinnColorizer, monkeypatch: pytest.MonkeyPatch) -> None:
     """The coarsest level is drawn for all photos at once."""
     mine, other = (task(colorizer, photo, SampleOptions(1, seed)) for photo, seed in ((0, 5), (1, 6)))
     warm = task(colorizer, 2, SampleOptions(3, 5, 1.0, hints=(HINT,)))

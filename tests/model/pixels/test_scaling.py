@@ -29,7 +29,7 @@ def lab(photo: np.ndarray, drawn: Drawn, look: Look) -> np.ndarray:
 
 
 @pytest.mark.parametrize("look", LOOKS, ids=str)
-def test_small_is_as_full_size(drawn: Drawn, look: Look) -> None:
+def test_a_look_is_the_same_on_small_and_full_size_chroma(drawn: Drawn, look: Look) -> None:
     lightness = np.linspace(20, 80, 40 * 48).reshape(40, 48)
 
     def upsampled(chroma: np.ndarray) -> np.ndarray:

@@ -65,7 +65,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("words", "expected"), [(words, said) for said, lines in REFUSED.items() for words in lines])
-def test_what_cannot_be_meant(refused: Callable, words: str, expected: str) -> None:
+def test_contradictory_arguments_are_refused(refused: Callable, words: str, expected: str) -> None:
     assert expected in refused(*words.split())
 
 

@@ -144,7 +144,7 @@ def test_closed_streams_are_empty(photo: Path, words: list[str], closed: str, st
     assert Path("new.png").exists() is (status == 0)
 
 
-def test_other_commands_too(run: Callable, photo: Path) -> None:
+def test_variations_and_transfers_into_one_file(run: Callable, photo: Path) -> None:
     said = run("variations", photo, "like.png", *SEED, "--index", "1").stderr
     noise_seed = said.partition("seed 7, noise seed ")[2].partition(",")[0]  # it reproduces the variations
     run("variations", photo, "again.png", *SEED, "--index", "1", "--noise-seed", noise_seed)

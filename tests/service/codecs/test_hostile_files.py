@@ -195,7 +195,7 @@ def test_odd_but_a_photo(service, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OF_OTHER_TYPES)
-def test_other_types(service, name: str) -> None:
+def test_files_of_other_types_get_415(service, name: str) -> None:
     assert_problem(service.post(OF_OTHER_TYPES[name](), PNG, n=1), 415, "unsupported_image_type")
 
 

@@ -44,7 +44,7 @@ def guarded(keys_file, key) -> Iterator[Service]:
         yield service
 
 
-def test_without_a_file_of_keys_everyone_may(service, grey_png) -> None:
+def test_without_a_file_of_keys_everyone_has_access(service, grey_png) -> None:
     assert service.post(grey_png).status_code == 200
     assert service.post(grey_png, bearer("whatever")).status_code == 200
     assert "securitySchemes" not in service.client.get("/openapi.json").json()["components"]
@@ -68,7 +68,7 @@ def test_a_key_lets_in_as_a_header_alone(guarded, grey_png, key) -> None:
         ("Bearer \xff\xfe", "invalid_key"),
     ],
 )
-def test_who_has_none_gets_401(guarded, grey_png, authorization: str | None, code: str) -> None:
+def test_a_missing_key_gets_401(guarded, grey_png, authorization: str | None, code: str) -> None:
     headers = {} if authorization is None else {"Authorization": authorization.encode("latin-1")}
     calls = len(guarded.colorizer.photos)
     answer = guarded.post(grey_png, headers)
@@ -209,13 +209,13 @@ PREFLIGHT = {
 }
 
 
-def test_no_other_origin_may_by_default(service, grey_png) -> None:
+def test_no_other_origin_is_allowed_by_default(service, grey_png) -> None:
     assert allowed_origin(service.post(grey_png, {"Origin": HERE})) is None
     preflight = service.client.options(PATH, headers=PREFLIGHT | {"Origin": HERE})
     assert (preflight.status_code, allowed_origin(preflight)) == (405, None)
 
 
-def test_origins_of_the_settings_may(start, grey_png, keys_file, key, monkeypatch) -> None:
+def test_origins_in_the_settings_are_allowed(start, grey_png, keys_file, key, monkeypatch) -> None:
     monkeypatch.setenv("TINTFLOW_CORS_ORIGINS", f"{HERE}, https://there.example")
     service = start(api_keys_file=keys_file)
     preflight = service.client.options(PATH, headers=PREFLIGHT | {"Origin": HERE})

@@ -75,7 +75,7 @@ def test_a_key_is_added_to_the_file_that_a_link_names(path, tmp_path) -> None:
     assert KeyRing(path).find(secret) is not None
 
 
-def test_who_cannot_leave_the_file_to_its_owner_adds_no_key(path, tmp_path, monkeypatch) -> None:
+def test_no_key_is_added_if_the_file_would_change_its_owner(path, tmp_path, monkeypatch) -> None:
     secret = add_key(path, "ann")
     monkeypatch.setattr(os, "chown", Mock(side_effect=PermissionError))
     with pytest.raises(KeyFileError, match="only its owner, or root"):

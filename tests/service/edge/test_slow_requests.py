@@ -58,7 +58,7 @@ def half_heads(service, count: int) -> Iterator[list[socket.socket]]:
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /livez HTTP/1.1\r\nHost: t", WHOLE + b"GET /livez HTT"])
-def test_who_does_not_end_a_head_is_left(service, monkeypatch, sent: bytes) -> None:
+def test_an_unfinished_head_is_cut_off(service, monkeypatch, sent: bytes) -> None:
     monkeypatch.setattr("service.edge.slow_requests.HEAD_SECONDS", 0.3)
     assert answers(service, sent).count(b"HTTP/1.1 200") == (WHOLE in sent)
 
@@ -104,7 +104,7 @@ def send_often(connection: socket.socket, part: bytes, times: int, seconds: floa
 
 
 @pytest.mark.parametrize("head", [b"POST /nothing HTTP/1.0\r\n", b"POST /nothing HTTP/1.1\r\nConnection: close\r\n"])
-def test_who_sends_a_body_to_its_end_gets_the_answer_that_refused_it(service, head: bytes) -> None:
+def test_a_client_that_sends_its_whole_refused_body_gets_the_answer(service, head: bytes) -> None:
     size = 20_000_000  # more than the kernel holds
     with connected(service) as connection:
         connection.sendall(head + f"Content-Length: {size}\r\n\r\n".encode())
@@ -152,7 +152,7 @@ def test_one_request_at_a_time(service, grey_png) -> None:
             assert connection.recv(65_536).count(b"HTTP/1.1 200") == 1
 
 
-def test_who_sends_more_requests_gets_two_long_answers_to_their_ends(service, noise) -> None:
+def test_a_client_that_pipelines_gets_two_long_answers_completely(service, noise) -> None:
     with connected(service) as connection:
         connection.sendall(b"".join(upload(service, noise, n="1")) * 2 + WHOLE * 10_000)
         time.sleep(1)  # the end of the second answer is still in the kernel when the connection closes
@@ -197,7 +197,7 @@ def test_a_body_in_very_many_small_chunks_is_received(service) -> None:
 
 
 @pytest.mark.parametrize("waits", ["nothing", "a request", "more than one", "a large one"])
-def test_the_work_of_who_goes_away_ends_whatever_waits_behind_it(service, grey_png, monkeypatch, waits: str) -> None:
+def test_work_ends_for_a_client_that_leaves_with_requests_behind_it(service, grey_png, monkeypatch, waits: str) -> None:
     monkeypatch.setattr("service.edge.slow_readers.SEND_SECONDS", 0.5)
     large = b"".join(upload(service, bytes(100_000), n="1"))  # more than is read before its turn
     behind = {"nothing": b"", "a request": WHOLE, "more than one": WHOLE * 9, "a large one": large}[waits]
@@ -210,7 +210,7 @@ def test_the_work_of_who_goes_away_ends_whatever_waits_behind_it(service, grey_p
     assert time.monotonic() - left < PATIENCE_SECONDS  # sooner than the closed gate would end it
 
 
-def test_what_is_not_parsed_is_not_read_for_ever(service, grey_png) -> None:
+def test_unparsed_data_is_not_read_without_limit(service, grey_png) -> None:
     """A client may keep sending while its first request is at work."""
     with at_work(service, grey_png) as connection:
         connection.settimeout(0.5)
@@ -252,7 +252,7 @@ def test_heads_half_sent_keep_nobody_out(small) -> None:
 
 
 @pytest.mark.parametrize("is_reading", [False, True])
-def test_who_came_last_or_reads_its_answer_is_not_the_one_to_go(small, is_reading: bool) -> None:
+def test_new_connections_and_readers_of_answers_are_not_closed(small, is_reading: bool) -> None:
     """Such a client has an open connection, and its request is on the way."""
     connections = small.server.server_state.connections
     with half_heads(small, 2) as halves, connected(small) as connection:
@@ -313,7 +313,7 @@ def test_a_body_that_looks_like_a_head_is_left_alone(service, grey_png, at: int)
 
 
 @pytest.mark.parametrize("at", [0, 20, 60, 1000])
-def test_the_body_of_a_request_that_asks_for_an_upgrade_is_its_body(service, grey_png, at: int) -> None:
+def test_an_upgrade_request_keeps_its_body(service, grey_png, at: int) -> None:
     """Java's client requests upgrades. If the word itself comes in two pieces, the request is refused as a whole."""
     head, body = upload(service, grey_png, n="1")
     head = head[:-2] + b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n"

@@ -135,7 +135,7 @@ def test_a_cut_connection_ends_the_work(held, grey_png: bytes, accept: str) -> N
     assert service.client.get("/readyz").status_code == 200
 
 
-def test_no_more_is_made_for_who_is_late(held, grey_png: bytes, monkeypatch) -> None:
+def test_no_more_is_made_after_the_deadline(held, grey_png: bytes, monkeypatch) -> None:
     service, permit, made = held
     permit()
     service.hurry(grey_png, 1.5, monkeypatch)

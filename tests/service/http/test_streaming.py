@@ -127,7 +127,7 @@ def test_what_a_failed_request_holds_does_not_wait_for_the_collector(
     assert [each() for each in held] == [None]
 
 
-def test_nor_does_what_a_request_held_whose_client_went(service, monkeypatch, noise, held) -> None:
+def test_data_of_a_request_whose_client_left_is_freed_at_once(service, monkeypatch, noise, held) -> None:
     async def read(*asked):
         files, parameters = await read_request(*asked)
         uploads = Held(files)

@@ -71,7 +71,7 @@ def test_a_variation_with_its_look_and_a_coloring_also_outside_of_a_secure_conte
     assert first.locator(".tools").evaluate("each => each.scrollWidth <= each.clientWidth")
 
 
-def test_of_a_sample_the_link_holds_all(open_page, service) -> None:
+def test_the_link_of_a_sample_is_complete(open_page, service) -> None:
     first = open_page()
     expect(first.locator("#samples button")).to_have_count(3)
     first.get_by_role("button", name="A cup of coffee").click()
@@ -108,7 +108,7 @@ def test_a_reload_neither_makes_it_twice_nor_opens_it_again(page, service) -> No
     assert [each.seed for each in service.colorizer.options] == [3]
 
 
-def test_among_photos_it_says_what_it_is_for(page, upload, color_photo) -> None:
+def test_a_link_among_other_photos_names_its_photo(page, upload, color_photo) -> None:
     """A coloring of the same seed counts only with the same temperature."""
     upload(page)
     colorize_again(page, 3)

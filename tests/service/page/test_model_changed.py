@@ -74,7 +74,7 @@ def test_downloads_and_zips_hold_what_was_drawn(page, upload, other_model, servi
     assert len(service.colorizer.options) == asked
 
 
-def test_of_two_models_in_a_grid_each_coloring_knows_its_own(page, upload, other_model, service) -> None:
+def test_each_coloring_in_a_grid_of_two_models_knows_its_own(page, upload, other_model, service) -> None:
     """The page knows the new model as soon as an answer names it."""
     upload(page)
     info = service.colorizer.info

@@ -97,7 +97,7 @@ def test_the_rate_is_known_without_a_sum_over_a_minute_of_answers(clock: Clock) 
 @mock.patch("service.scheduling.backlog.WINDOW_SECONDS", 1e9)  # a window's edge would cut a request in two
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.integers(1, 5), min_size=6, max_size=40), st.floats(0.05, 3), st.integers(1, 5))
-def test_who_comes_again_when_told_finds_room(amounts: list[int], seconds_each: float, asked: int) -> None:
+def test_a_retry_after_the_told_wait_finds_room(amounts: list[int], seconds_each: float, asked: int) -> None:
     """Requests are answered one after another at a constant rate of latents, and no others arrive."""
     clock = Clock()
     backlog = Backlog({"latents": 10}, LONGEST, clock)

@@ -102,7 +102,7 @@ async def test_first_come_first_served_and_never_too_many(latents: list[int], ma
             assert len(batch) == 1 or sum(latents[i] for i in batch) <= max_latents
 
 
-async def test_who_comes_anew_waits_for_the_batch_in_work_alone() -> None:
+async def test_a_new_request_waits_only_for_the_batch_in_work() -> None:
     """Between the parts of two requests, the attacker has nothing in the queue for a moment."""
     batches, steps = list[list[str]](), threading.Semaphore(0)
 
@@ -254,7 +254,7 @@ async def test_closing_gives_up_what_waits() -> None:
         first.cancel()
 
 
-async def test_who_clears_the_frames_of_its_error_ends_nothing_for_others() -> None:
+async def test_clearing_the_frames_of_an_error_affects_no_others() -> None:
     """Requests clear frames to free their data at once. The error may be raised by the batcher itself."""
     async with started() as (batcher, network):
         network.gate.clear()
