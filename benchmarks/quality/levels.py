@@ -67,7 +67,7 @@ def _energy(drawn: Tensor, true: Tensor) -> float:
 def main(
     data: HeldOutPhotos,
     weights: Weights = Path("weights/cinn.safetensors"),
-    limit: Annotated[int | None, typer.Option(min=1, help="Number of photos of each subset.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Maximum number of photos per subset.")] = None,
     device: Device = "auto",
 ) -> None:
     """Measure every level by itself; print JSON."""

@@ -120,7 +120,7 @@ def main(
     data: HeldOutPhotos,
     weights: Weights = Path("weights/cinn.safetensors"),
     json_file: JsonFile = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Number of photos of each subset.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Maximum number of photos per subset.")] = None,
     device: Device = "auto",
 ) -> None:
     """Measure colorings of worn photos."""

@@ -26,7 +26,7 @@ FigureName = StrEnum("FigureName", {name: name for name in FIGURES})  # type: ig
 Data = Annotated[Path, typer.Option(help="Folder of MNIST's four IDX files, plain or .gz.")]
 Weights = Annotated[Path, typer.Option(help="The cINN's weights.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of all random draws.")]
-Temperatures = Annotated[list[float], typer.Option(min=0, max=2, help="Of the judged digits; may be repeated.")]
+Temperatures = Annotated[list[float], typer.Option(min=0, max=2, help="Temperature of judged digits; repeatable.")]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -38,7 +38,7 @@ def train_command(
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the digits.")] = EPOCHS,
     blocks: Annotated[int, typer.Option(min=1, help="Coupling blocks.")] = DigitFlowConfig.blocks,
     width: Annotated[int, typer.Option(min=1, help="Of each subnet.")] = DigitFlowConfig.width,
-    noise: Annotated[float, typer.Option(min=0, help="On pixels in [0, 1] (std).")] = DigitFlowConfig.noise,
+    noise: Annotated[float, typer.Option(min=0, help="Deviation on pixels in [0, 1].")] = DigitFlowConfig.noise,
     seed: Seed = 0,
     resume: Resume = False,
 ) -> None:

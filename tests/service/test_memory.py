@@ -42,9 +42,7 @@ def test_memory_between_blocks_that_are_held_goes_back() -> None:
         ((0, 1, 2), True, 0.0, 2),  # at work, but for a long time
     ],
 )
-async def test_memory_is_given_back_at_rest(
-    monkeypatch, done: tuple[int, ...], busy: bool, longest: float, times: int
-) -> None:
+async def test_memory_is_given_back(monkeypatch, done: tuple[int, ...], busy: bool, longest: float, times: int) -> None:
     numbers, give_back = chain(done, repeat(done[-1])), Mock()
     monkeypatch.setattr(memory, "LOOK_SECONDS", 0.0)
     monkeypatch.setattr(memory, "LONGEST_SECONDS", longest)
