@@ -16,7 +16,7 @@ DRIVERS = ("libcuda.so.1", "nvcuda.dll", "libamdhip64.so")
 """Libraries of GPU drivers: NVIDIA's on Linux and Windows, and AMD's."""
 
 SIBLINGS = Path("/sys/devices/system/cpu")
-"""File in which Linux lists the hyperthreads of one core."""
+"""Folder in which Linux says which processors are hyperthreads of one core."""
 
 
 def _threads() -> int:
@@ -30,7 +30,7 @@ def _threads() -> int:
 
 
 THREADS = _threads()
-"""Return the number of threads for this process: OMP_NUM_THREADS, or the cores that it may use."""
+"""Number of threads for this process: OMP_NUM_THREADS, or the cores that it may use."""
 
 
 def choose_device(name: str) -> str:

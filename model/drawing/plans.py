@@ -90,7 +90,7 @@ class Draws(NamedTuple):
 
 
 Plan = Callable[[], Draws]
-"""returns the draws; encodes a reference only now, since all tasks are checked before the network runs for any"""
+"""returns the draws; encodes a reference when called, since all tasks are checked before the network runs for any"""
 
 
 class Planner:
@@ -102,7 +102,7 @@ class Planner:
         self._sizes, self._dims = list(checkpoint.config.sizes), checkpoint.config.dims
 
     def plan(self, task: DrawTask) -> Plan:
-        """Check the options, which raises InputError, and return the remaining work."""
+        """Check the options and return the remaining work. Raises InputError for an option out of range."""
         options = task.options
         check_together(options, task.reference is not None)
         if isinstance(options, SampleOptions):

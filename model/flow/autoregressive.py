@@ -137,9 +137,9 @@ class AutoregressiveLevel(CellDecoder):
         """Invert latents cell by cell, from mixtures at a temperature, given some cells: (N, 2, 8, 8).
 
         At 1 and above, mixtures are the level's own. From DISTILLED_TEMPERATURE down to CALM_TEMPERATURE they are the
-        distilled decoder's; in between and below, the two are interpolated. Below DISTILLED_TEMPERATURE, the mixtures'
-        temperature falls from the first cells to the last, see `cell_exponents`. At 0 a cell has the mean of the
-        heaviest component of the level's mixture, for any latents.
+        distilled decoder's. Between 1 and the former, and below the latter, the two are interpolated; at 0 they are the
+        level's. Below DISTILLED_TEMPERATURE, the mixtures' temperature falls from the first cells to the last, see
+        `cell_exponents`. At 0 a cell has the mean of its mixture's heaviest component, for any latents.
 
         z: (N, 128). photo: condition of N photos, or of one. temperature: (N,). distilled: a decoder of the same form
         as the level's own. given: (N, 2, 8, 8) level data of given cells, NaN elsewhere; they come first, so that the

@@ -16,7 +16,7 @@ LEAST_DENSITY = 0.1
 """Minimum density of standardized a*b* in a draw's gradient, which else has no bound in the gap between two components.
 It also makes the gradient smaller in the tails."""
 SECTIONS, ROUNDS = 64, 8
-"""Number of cuts of a quantile's bracket, and of parts per cut: down to 4e-15 of its width."""
+"""Parts into which a quantile's bracket is cut, and number of such cuts: down to 4e-15 of its width."""
 
 
 class Mixture(NamedTuple):

@@ -76,7 +76,7 @@ def photo_to_chroma(photo: Photo, size: int) -> NDArray[np.float32]:
 
 
 def stretch_contrast(lightness: Lightness) -> Lightness:
-    """Stretch the darkest parts down to DARKEST and the lightest up to LIGHTEST, if they are not.
+    """Stretch the darkest parts down to DARKEST and the lightest up to LIGHTEST, if they do not reach these.
 
     Returns (256, 256) in [0, 100].
     """

@@ -16,7 +16,7 @@ from model.protocol import NO_FRAME, Drawn, Finished, Frame, Photo, SmallPhoto
 __all__ = ["Scaler", "adjust", "paint"]
 
 FINISHED_BYTES = 160_000_000
-"""Total pixels that `finish` upsamples at once, four images of 12 megapixels: they share weights, the slowest part."""
+"""Size of the images that `finish` upsamples at once, four of 12 megapixels: they share weights, the slowest part."""
 
 WARM = np.array([2.4, 17.7], np.float32)
 """a*b* of D50, the light of a late afternoon, seen from D65: a warmth of 1 adds them. Source: CIE 15:2004."""

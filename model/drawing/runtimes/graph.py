@@ -179,7 +179,7 @@ def standardize(x: Node, center: Array, std: Array) -> Node:
 
 
 def affine_mean_and_log_scale(condition: Node) -> tuple[Node, Node]:
-    """Compute the mean and scale of `ConditionalAffine` from its condition, (B, 2C, H, W)."""
+    """Compute the mean and log-scale of `ConditionalAffine` from its condition, (B, 2C, H, W)."""
     center, raw = split(condition, 2, 1)
     return center, soft_clamp(raw, AFFINE_LIMIT)
 

@@ -51,7 +51,7 @@ class OpenvinoRuntime(Runtime):
         bfloat16: bool | None = None,
         cache: GraphCache | None = None,
     ) -> None:
-        """bfloat16: whether for draws; default: if the processor multiplies its matrices. cache: of this network."""
+        """bfloat16: whether to draw in it; default: if the processor multiplies in it. cache: of this network."""
         self._checkpoint = checkpoint
         self._threads = threads
         self._core = ov.Core()

@@ -54,7 +54,7 @@ class Runtime(ABC):
     concatenate: Callable[[Any], Any]
     """concatenates the runtime's arrays along the first axis"""
 
-    def prepare(self, photos: int, draws: int, samples: int) -> None:  # noqa: B027 - nothing may be missing
+    def prepare(self, photos: int, draws: int, samples: int) -> None:  # noqa: B027 - there may be nothing to load
         """Begin to load in the background what the first photo needs. Arguments: rows of each kind of pass."""
 
     def prepare_rest(self, draws: int, most_draws: int, samples: int) -> Iterator[None]:
