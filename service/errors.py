@@ -75,7 +75,7 @@ class UndecodableImageError(ServiceError):
 
 
 class DecodingLimitError(ServiceError):
-    """The photo exceeds its time or memory to decode."""
+    """Decoding the photo exceeds its limit of time or memory."""
 
 
 class SlowFileError(DecodingLimitError):

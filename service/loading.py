@@ -27,7 +27,7 @@ log = structlog.get_logger()
 def load_colorizer(settings: Settings) -> Colorizer:
     """Load the trained weights, from a file or from a folder that holds one.
 
-    Raises FileNotFoundError, or the model's errors. Imports the model late: a service of another one does not need it.
+    Raises FileNotFoundError, or the model's errors. Imports the model late: with another one, it is not needed.
     """
     found = sorted(settings.weights.glob("*.safetensors")) if settings.weights.is_dir() else [settings.weights]
     if len(found) != 1:

@@ -73,7 +73,7 @@ def progress_columns() -> Sequence[ProgressColumn]:
 
 
 def _end_as_ctrl_c(number: int, frame: FrameType | None) -> None:
-    """End as Ctrl-C does. Its handler in asyncio raises no exception, which a callback could swallow."""
+    """End as Ctrl-C does. asyncio's handler of it cancels the task: a callback could swallow an exception."""
     end = signal.getsignal(signal.SIGINT)
     (end if callable(end) else signal.default_int_handler)(signal.SIGINT, frame)
 

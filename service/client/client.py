@@ -53,7 +53,7 @@ def checked_url(url: str) -> str:
 
 
 def headers(api_key: str | None) -> dict[str, str]:
-    """Return the headers of every request. Raises ValueError, without the key, for a key that no header can hold."""
+    """Return the headers of every request. Raises ValueError, which hides the key, if no header can hold it."""
     if api_key and not (api_key.isascii() and api_key.isprintable() and " " not in api_key):
         raise ValueError("api_key: expected ASCII characters without spaces or line breaks")
     return {"Authorization": f"Bearer {api_key}"} if api_key else {}

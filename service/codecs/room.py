@@ -39,8 +39,8 @@ class Room:
 
         A later file passes a waiting one only if there is room for both, so later files never delay it. A lone file may
         exceed the limit. seconds: None waits without limit.
-        A file that already holds pixels passes waiting files that hold none. If another file with pixels waits, it gets
-        TimeoutError at once: else the two would wait for each other.
+        A file that already holds pixels passes waiting files that hold none. If it finds no room while another such
+        file waits, it gets TimeoutError at once: else the two would wait for each other.
         """
         with self._change:
             share.wanted = pixels

@@ -15,7 +15,7 @@ QUICK_SECONDS = 0.5
 QUICK_SECONDS_A_PIXEL = 2e-7
 """Further time for each pixel: at 12 megapixels, HEIC takes 1.0 s of 2.9, other formats up to 0.6."""
 QUICK_SECONDS_A_BYTE = 2e-6
-"""Limit of that for each byte: a file of 12 megapixels and 50 kB is either flat, or made to be slow."""
+"""Limit of this further time for each byte: a file of 12 megapixels and 50 kB is either flat, or made to be slow."""
 BRIEF_SECONDS = 0.2
 """Processor time of a first try if the owner has just sent a slow file: ten times the time of a small photo."""
 
@@ -23,7 +23,7 @@ BRIEF_SECONDS = 0.2
 def processor_seconds(seconds: float, pixels: int, max_pixels: int, quick_bytes: int | None = None) -> float:
     """Return the maximum processor time of a file: FIRST_SECONDS, and more with its pixels, up to `seconds` in all.
 
-    quick_bytes: size of a file on its first try, which has at most QUICK_SECONDS plus time for its pixels and bytes.
+    quick_bytes: size of a file on its first try, which has at most QUICK_SECONDS, and more with pixels and bytes.
     """
     first = min(FIRST_SECONDS, seconds)
     whole = first + (seconds - first) * pixels / max_pixels

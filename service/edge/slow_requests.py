@@ -27,7 +27,7 @@ PIECE_BYTES = 16 * 1024
 SMALL_CHUNK = 64
 """bytes that a chunk of a body should have"""
 MAX_SMALL_CHUNKS = 250_000
-"""Maximum chunks of a body with fewer bytes per chunk: these take the event loop 0.1 s."""
+"""Maximum chunks of a body with fewer bytes per chunk than SMALL_CHUNK: these take the event loop 0.1 s."""
 HEAD_END = b"\r\n\r\n"
 UPGRADE = re.compile(rb"(?<=\n)upgrade(?=[ \t]*:)", re.IGNORECASE)
 BODY_HEADERS = {b"content-length", b"transfer-encoding"}

@@ -44,7 +44,7 @@ def choose_form(accept: str, parameters: Parameters, samples: int) -> Form:
 
     An explicit `response_format` allows only itself: a zip, or base64, which JSON and events have. Else all forms are
     allowed; for one coloring also the bare image, as JPEG, PNG or WebP unless `output_format` is explicit.
-    If Accept allows none of these but a bare image, and `n` is left out, the answer is one image.
+    If Accept allows none of these, but does allow a bare image, and `n` is left out, the answer is one image.
     Raises NotAcceptableError if no form is acceptable.
     """
     offers = _offers(parameters, samples)

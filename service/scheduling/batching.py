@@ -24,7 +24,7 @@ T = TypeVar("T")
 Run = Callable[[Sequence[ItemT]], list[ResultT]]
 
 TURN_LATENTS = 2
-"""Samples that an owner draws in one turn if others wait and the machine is slow; minimum size of a batch.
+"""Samples that an owner draws in one turn if others wait and the machine is slow; no batch has a lower limit.
 
 On a CPU, one sample takes as long as two, which share their passes. n = 4 in two turns takes about a fifth more
 processor time than at once, but a request that arrives meanwhile waits half as long.

@@ -36,9 +36,9 @@ MAX_UNREAD_BYTES = 8 * 1024 * 1024
 LARGE_AT_ONCE = 1
 """Large requests whose samples are made at once."""
 LARGE_UNREAD, SMALL_UNREAD = 1, 5
-"""Further requests of each lane that may wait for their clients and keep their memory; one owner may have half of all.
+"""Further requests of each lane that may wait for their clients and keep their memory.
 
-Only answers of more than MAX_UNREAD_BYTES wait in this way.
+Only answers of more than MAX_UNREAD_BYTES wait in this way. One owner may have half of a lane's places, these included.
 """
 
 LARGE_DRAWN = 2

@@ -15,7 +15,7 @@ __all__ = ["HINT_COST", "TRANSFER_COST", "cost_of", "join", "part_of", "samples_
 HINT_COST = 2
 """Cost of a sample with hints, in samples without: measured on a CPU as 1.8, for one sample and for four."""
 TRANSFER_COST = 3
-"""Cost of a sample with a reference's colors, for several samples: measured as 2.2 for one sample, 3.0 for four."""
+"""Cost of a sample with a reference's colors, drawn several times: measured as 2.2 for one sample, 3.0 for four."""
 
 
 def samples_in_parts(options: Options) -> int:
