@@ -56,7 +56,7 @@ function show() {
   byId("colorize").textContent = goOnWords();
   byId("colorize").disabled = isMade(); // the words of the slider say why, or the note
   byId("seed-note").hidden = !isUsedUp();
-  byId("seed-note").textContent = `Seed ${settings.seed} has no further colorings. Set another below, or leave it empty.`;
+  byId("seed-note").textContent = `Seed ${settings.seed} has no further colorings. Set another below, or clear it.`;
   byId("source-note").hidden = !canAdd() || !isLikeOne(store.view.runs[0]);
   const hints = photo ? hintsOf(photo).length : 0;
   byId("hint-count").hidden = !hints || (store.view.runs.length > 0 && store.view.runs[0].kind !== "colorizations"); // others heed none

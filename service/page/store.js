@@ -1,5 +1,5 @@
 /**
- * The page's state. `view` is the visible and set part, and immutable: each change makes a new one, so undo just returns to
+ * The page's state. `view` is what is shown and set, and is immutable: each change makes a new one, so undo returns to
  * an earlier one. Runs and their samples stay with their photo, regardless of undo.
  */
 
