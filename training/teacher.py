@@ -35,7 +35,7 @@ GUIDANCE_LIMIT = 6.0
 
 
 def guided(mixture: Mixture, prior: Mixture, guidance: float) -> Mixture:
-    """Return mixtures with more weight on components that the prior, which sees less, finds unlikely.
+    """Return mixtures with more weight on components that they find likelier than the prior, which sees less.
 
     A component's weight is multiplied by (p(μ) / q(μ))^w: p is its own mixture's density, q the prior's, both at the
     component's mean μ, w the guidance. Means and scales stay.

@@ -23,7 +23,7 @@ __all__ = ["COARSER_NOISE", "NOISE", "REGRESSION", "DetailsObjective", "level_lo
 NOISE = 0.05
 """Standard deviation of the noise on standardized a*b* at 64×64."""
 COARSER_NOISE = 0.05
-"""Standard deviation of the larger noise on a level's coarser a*b*."""
+"""Standard deviation of the further noise on the standardized coarser a*b* that a level gets."""
 REGRESSION = 0.5
 """Weight of each squared error, relative to the likelihood."""
 REGRESSED = 4

@@ -55,7 +55,7 @@ class Objective(ABC, Generic[BatchT]):
 
 
 def draw_noise(like: Tensor, generator: torch.Generator, share: Share) -> Tensor:
-    """Return standard Gaussian noise for this process's share of a joint batch, for any number of shares the same."""
+    """Return standard Gaussian noise for this process's share of a joint batch, the same for any number of shares."""
     joint = torch.randn((len(like) * share.of, *like.shape[1:]), generator=generator)
     return joint[share.rows].to(like.device)
 

@@ -73,7 +73,7 @@ class _Draws(NamedTuple):
 
 
 class ScoredObjective(Objective[Batch]):
-    """Energy scores of the look and of the chroma of a photo's draws, minus their reward.
+    """Energy scores of the look and the colorfulness of a photo's draws, minus their reward.
 
     Draws are made as in the service, at the temperature to which the decoder was distilled.
     """
