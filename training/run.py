@@ -143,7 +143,7 @@ def _begun(
 ) -> Iterator[tuple[Checkpoint, Processes]]:
     """Yield the initial weights, on their device, and the processes that train together.
 
-    wanted: the required `init` in words, for the InputError without it; None if a run may start untrained, with `model`.
+    wanted: the required `init`, for the InputError without it; None if a run may start untrained, with `model`.
     """
     if wanted and config.init is None:
         raise InputError("init", wanted, None)
