@@ -56,7 +56,7 @@ class Passes:
     """The network on its device, called with numpy arrays."""
 
     def __init__(self, checkpoint: Checkpoint, device: str, cache: GraphCache | None = None) -> None:
-        """cache: folder of compiled graphs."""
+        """cache: store of compiled graphs."""
         self.device = device
         self._runtime = choose_runtime(checkpoint, device, cache)
         self.numbers = self._runtime.numbers

@@ -59,7 +59,7 @@ class Outcome:
 
     photo: str
     files: list[str]
-    """path below the output folder"""
+    """paths below the output folder"""
     bits_per_dim: list[float]
     """bits per dimension of each coloring; empty if the files existed before"""
     error: str | None = None

@@ -12,7 +12,7 @@ __all__ = ["choose_runtime"]
 
 
 def choose_runtime(checkpoint: Checkpoint, device: str, cache: GraphCache | None = None) -> Runtime:
-    """Return OpenVINO's runtime on a CPU if installed, else torch's. cache: folder of compiled graphs.
+    """Return OpenVINO's runtime on a CPU if installed, else torch's. cache: store of compiled graphs.
 
     Raises InputError if neither is installed.
     """
