@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Remove files from a virtual environment that a running service does not need.
+# Remove the files that a running service does not need from a virtual environment.
 set -euo pipefail
 cd "$1"/lib/python3*/site-packages
 # OpenVINO's C++ files, converter and readers of other models: the service reads its networks as IR, and the converter
