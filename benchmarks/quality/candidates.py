@@ -34,7 +34,7 @@ from training.teacher import densities_of, draw_distilled, draw_guided
 LETTERS = "ABCDEFGH"
 """Captions of a row's pictures."""
 Shown = tuple[str, int, int | None]
-"""Caption, index of the photo, and index of its draw; None shows a true photo."""
+"""Caption, index of the photo, and index of its draw; without a draw (None), index among the true photos."""
 
 
 class Candidates(NamedTuple):

@@ -35,7 +35,7 @@ class Judgement(NamedTuple):
     features: NDArray[np.float32]
     """(N, 1280), the last features, averaged over the picture"""
     ranking: NDArray[np.int64]
-    """(N, 5), the likeliest of the 1000 ImageNet classes, in order"""
+    """(N, 5), the likeliest of the 1000 ImageNet classes, best first"""
 
 
 class Classifier(nn.Module):

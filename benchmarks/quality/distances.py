@@ -37,8 +37,8 @@ class Kid:
 class Fid:
     """Fréchet distance of two Gaussians with the features' means and covariances.
 
-    Its bias is large below some 10,000 photos and grows as they become fewer: compare it only between methods on the
-    same photos. Source: Heusel et al. 2017 (arXiv 1706.08500).
+    It is far too large below some 10,000 photos, and the more so the fewer they are: compare it only between methods on
+    the same photos. Source: Heusel et al. 2017 (arXiv 1706.08500).
     """
 
     def __init__(self, samples: Features, truth: Features) -> None:

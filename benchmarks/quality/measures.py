@@ -11,7 +11,7 @@ __all__ = ["best_of_pixel", "colorfulness", "pairwise_difference", "rmse", "smoo
 SMALL = 64
 """Side at which gradients are taken; finer ones show the noise of 8 bits and of compression."""
 SMOOTH = 3.0
-"""Largest gradient of L*, per pixel at SIDE, that counts as smooth."""
+"""Largest gradient of L*, per pixel at SMALL, that counts as smooth."""
 
 Image = NDArray[np.float32]
 """(H, W, 3)"""
