@@ -23,7 +23,7 @@ from benchmarks.running import COMMAND, end_with_parent, made_up_photo
 SIDE = 64
 PHOTOS = (100, 1000, 5000)
 MORE_PER_PHOTO = 1.15
-"""Largest allowed growth of the processor time per photo, from the second largest to the largest number of photos."""
+"""Largest allowed processor time per further photo in the largest run, as a multiple of that in the run before."""
 MORE_MEMORY = 1.1
 """Largest allowed peak of memory, as a multiple of the memory after a tenth of the photos."""
 POLL_SECONDS = 2.0

@@ -1,6 +1,6 @@
 """Requests per second of tintflow and other servers: `python -m benchmarks.load.serving`; takes ten minutes.
 
-All serve the same model, and answer the same multipart request (a 512×512 JPEG, n=4) with the same content. Clients are
+All serve the same model, and answer the same multipart request (a 512×512 JPEG, n=4) with similar content. Clients are
 closed-loop: each sends its next request as soon as it has its answer. The other servers come from PyPI, each in an
 environment of its own, with their own batching switched on; their settings are in `benchmarks/peers`. They run our
 runtime, or plain torch as their users would write it; the latter only with JUDGED_CLIENTS. Clients share the cores.

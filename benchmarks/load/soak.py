@@ -1,6 +1,6 @@
 """Search for leaks in thousands of requests: `python -m benchmarks.load.soak [--requests 10000] [--json -]`.
 
-First all decoders are started, since each keeps its memory from then on. Most photos are small, a few large; some
+First all decoders are started, since each then stays until the end. Most photos are small, a few large; some
 files are broken, and some clients disconnect early. Most colorings have the default temperature, some temperature 1.
 After every thousand requests and at the end, the service comes to rest, and its memory, open files, threads and
 processes are counted. Growth from the first count to the last is a leak.

@@ -34,7 +34,7 @@ FIRST_TO_TENTH = 1.5
 ROUNDS, REPETITIONS, SECONDS = 3, 5, 20.0
 """Rounds of all measurements, repetitions of each request, and seconds of load by CLIENTS."""
 REQUESTS, SETTLED = 12, 7
-"""Requests after a start; the median from number SETTLED on stands for the tenth, since a single one is noisy."""
+"""Requests after a start; the median of those after the first SETTLED stands for the tenth: a single one is noisy."""
 MORE_REQUESTS = 1.25
 FLOOR = "import cv2, fastapi, numba, openvino, torch, typer, uvicorn"
 """Imports that every start needs."""
