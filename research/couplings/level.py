@@ -121,7 +121,7 @@ class FlowLevel(nn.Module):
             self.apply(_start_as_torch_does)
 
     def photo_condition(self, features: ConditionFeatures, lightness: Tensor) -> Tensor:
-        """Compute the head's output, (B, head_width, …), which depends on the lightness alone: once per photo."""
+        """Compute the head's output, (B, head_width, …), from the lightness alone: once per photo; see `Head`."""
         return self.head(features, lightness)
 
     def sample_condition(self, photo: Tensor, coarser: Tensor | None) -> LevelCondition:

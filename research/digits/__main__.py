@@ -38,7 +38,7 @@ def train_command(
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the digits.")] = EPOCHS,
     blocks: Annotated[int, typer.Option(min=1, help="Coupling blocks.")] = DigitFlowConfig.blocks,
     width: Annotated[int, typer.Option(min=1, help="Of each subnet.")] = DigitFlowConfig.width,
-    noise: Annotated[float, typer.Option(min=0, help="Deviation on pixels in [0, 1].")] = DigitFlowConfig.noise,
+    noise: Annotated[float, typer.Option(min=0, help="Standard deviation on [0, 1].")] = DigitFlowConfig.noise,
     seed: Seed = 0,
     resume: Resume = False,
 ) -> None:

@@ -24,7 +24,7 @@ class DigitFlowConfig:
     blocks: int = 20
     width: int = 288
     noise: float = 0.08
-    """standard deviation of the noise in training, on pixels in [0, 1]; the density is that of noisy digits"""
+    """standard deviation of the Gaussian noise in training, on pixels in [0, 1]; the density is that of noisy digits"""
     seed: int = 0
     """seed of the permutations"""
 
