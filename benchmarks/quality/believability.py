@@ -180,9 +180,8 @@ def read_choices(path: Path, methods: Mapping[int, Sequence[str]]) -> dict[int, 
 def _read(path: Path, columns: Sequence[str], methods: Mapping[int, Any]) -> dict[int, list[str]]:
     """Read a CSV whose first column holds numbers; return the other cells of each."""
     rows = read_rows(path)
-    names = [*rows[0]] if rows else []
-    if not set(columns) <= set(names):
-        raise InputError("ratings", f"a CSV with columns {', '.join(columns)}", names)
+    if rows and not set(columns) <= rows[0].keys():
+        raise InputError("ratings", f"a CSV with columns {', '.join(columns)}", [*rows[0]])
     found = [(_number(row[columns[0]]), [row[name] or "" for name in columns[1:]]) for row in rows]
     counts = Counter(number for number, _ in found)
     counts.subtract([*methods])
