@@ -20,6 +20,7 @@ let fixed = () => null; // the photo whose colors are fixed now
 let looked = () => null; // the coloring that is looked at meanwhile
 let timer = null;
 let changed = null; // the photo whose colorings do not follow its last change yet
+let recolored = null; // the point that the palette was opened for
 let peeked = false; // the click that is coming ends a look at the gray photo
 const dots = [];
 
@@ -44,6 +45,7 @@ function ask(at) {
   const photo = fixed();
   if (hintsOf(photo).length >= MAX_HINTS) return notice(`A photo takes at most ${MAX_HINTS} fixed colors. Move or remove one.`);
   const { x, y } = rounded(at);
+  recolored = null;
   openPalette(toStage({ x, y }), lightness({ x, y }), (choice) => {
     changeHints(photo, [...hintsOf(photo), { x, y, ...choice }]);
     dots[hintsOf(photo).length - 1].focus({ preventScroll: true });
@@ -71,7 +73,7 @@ function remove(i) {
 
 /** Open the palette for an existing point. */
 function recolor(i) {
-  const hint = hintsOf(fixed())[i];
+  const hint = (recolored = hintsOf(fixed())[i]);
   openPalette(toStage(hint), lightness(hint), (choice) => {
     replace(i, choice);
     dots[i].focus({ preventScroll: true });
@@ -82,8 +84,8 @@ function recolor(i) {
 export function showHints() {
   const photo = fixed();
   byId("stage").classList.toggle("hinting", Boolean(photo));
-  if (!photo) closePalette();
   const hints = photo ? hintsOf(photo) : [];
+  if (!photo || (recolored && !hints.includes(recolored))) closePalette(); // undo may take the point away
   while (dots.length < hints.length) dots.push(dot(dots.length));
   for (const [i, each] of dots.entries()) {
     each.hidden = i >= hints.length;

@@ -90,8 +90,9 @@ export function setUpViewer() {
   });
   listen(() => {
     if (!viewer().open) return;
-    if (store.view.photos.includes(photo)) show();
-    else viewer().close(); // undo took the photo away
+    if (!store.view.photos.includes(photo) || (fixing && store.view.photo !== photo)) return viewer().close(); // undo took the photo away, or returned to another
+    show();
+    if (!document.activeElement.checkVisibility()) byId("stage").focus({ preventScroll: true }); // undo took a point away
   });
 }
 

@@ -293,6 +293,30 @@ def test_points_move_change_vanish_and_come_back_and_take_any_color(fixing, serv
         assert red > blue + 50
 
 
+def test_undo_closes_the_palette_of_a_point_that_it_takes_away_and_a_view_that_another_photo_replaces(
+    fixing, upload, color_photo
+) -> None:
+    upload(fixing, color_photo)
+    fixing.locator("#strip .photo").first.click()
+    fixing.get_by_role("button", name="Fix a color", exact=True).first.click()
+    fixing.click("#hint-add")
+    fixing.locator("#palette-swatches button").first.click()
+    followed(fixing, 1)
+    fixing.locator(".dot").first.click()
+    expect(fixing.locator("#palette")).to_be_visible()
+    fixing.keyboard.press("Control+z")
+    followed(fixing, 0)
+    expect(fixing.locator("#palette")).to_be_hidden()
+    expect(fixing.locator("#stage")).to_be_focused()
+    fixing.keyboard.press("Control+Shift+z")
+    followed(fixing, 1)
+    fixing.keyboard.press("Control+z")
+    followed(fixing, 0)
+    fixing.keyboard.press("Control+z")  # back to the photo in the grid before, which would not follow fixed colors
+    expect(fixing.locator("#viewer")).to_be_hidden()
+    expect(fixing.locator("#strip .photo").last).to_have_attribute("aria-current", "true")
+
+
 def test_a_finger_moves_a_point(open_page, upload) -> None:
     page = open_page(viewport={"width": 390, "height": 780}, has_touch=True)
     upload(page)
