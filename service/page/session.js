@@ -33,7 +33,7 @@ export async function setUpSession(revive) {
   } catch {
     database = null; // no storage, or none left: the page works without
   }
-  if (!database) return;
+  if (!database) return listen(() => store.view.photos.length && warn());
   listen(() => {
     if (store.view !== seen) save();
     else timer ??= setTimeout(save, PAUSE);

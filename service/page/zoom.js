@@ -26,10 +26,15 @@ export function setUpZoom(listener) {
   byId("after").addEventListener("load", () => (fitted ? fit() : paint()));
   new ResizeObserver(() => (fitted ? fit() : paint())).observe(stage());
   stage().addEventListener("wheel", (event) => {
+    if (byId("palette").contains(event.target)) return; // it scrolls
     event.preventDefault();
     zoom(Math.exp(-event.deltaY / 400), event);
   }, { passive: false });
-  stage().addEventListener("dblclick", (event) => (fitted ? full(event) : fit()));
+  stage().addEventListener("dblclick", (event) => {
+    if (event.target !== stage()) return; // "next" was pressed twice
+    if (fitted) full(event);
+    else fit();
+  });
   stage().addEventListener("pointerdown", down);
   stage().addEventListener("pointermove", move);
   for (const name of ["pointerup", "pointercancel"]) stage().addEventListener(name, (event) => pointers.delete(event.pointerId));

@@ -8,6 +8,7 @@ from benchmarks.figures.steps import click_at, drop, hold, keep
 from model.options import TRANSFER_WEIGHTS
 from tests.service.page.steps import add_more, borrow, colorize_again, drag, expect_colorings, resize, swipe
 from tests.service.page.stored import until_stored
+from tests.service.waiting import eventually
 
 WALK = "(dot, key) => { for (let i = 0; i < 45; i++) dot.dispatchEvent(new KeyboardEvent('keydown', {key})); }"
 SHOWN = "dot => dot.style.getPropertyValue('--dot')"
@@ -205,6 +206,12 @@ def test_the_palette_opens_on_a_click_alone_leaves_the_point_in_sight_and_fits_t
         assert right <= point["x"] or palette["x"] >= point["x"] + point["width"]
         assert stage["x"] <= palette["x"]
         assert right <= stage["x"] + stage["width"]
+        if height < 400:  # the palette is higher than the window
+            zoomed = fixing.locator("#zoom-percent").text_content()
+            fixing.mouse.move(palette["x"] + 60, palette["y"] + 60)
+            fixing.mouse.wheel(0, 100)
+            eventually(lambda: fixing.locator("#palette").evaluate("palette => palette.scrollTop > 0"))
+            expect(fixing.locator("#zoom-percent")).to_have_text(zoomed)
         fixing.keyboard.press("Escape")
         expect(fixing.locator("#palette")).to_be_hidden()
     resize(fixing, 1280, 800)

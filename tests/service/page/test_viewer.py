@@ -69,6 +69,8 @@ def test_gray_photo_zoom_pan_and_wipe(viewed, color_photo) -> None:
     assert screen_chroma(viewed, right, y) <= 2
     viewed.click("#next")
     expect(viewed.locator("#wipe")).to_have_attribute("aria-valuenow", "100")  # stays for colorings of one photo
+    viewed.locator("#next").dblclick()
+    assert transform(viewed) == fitted
     viewed.click("#viewer-close")
     viewed.set_input_files("#files", color_photo)
     expect(viewed.locator("#strip .photo")).to_have_count(2)
