@@ -97,9 +97,9 @@ export function setUpViewer() {
 }
 
 function keys(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey || event.target.matches("input, select, .dot")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, select, .dot")) return;
   const slides = event.target.matches("[role=slider]"); // the wipe has arrow keys of its own
-  const way = { PageUp: -1, PageDown: 1, ...(slides ? {} : { ArrowLeft: -1, ArrowRight: 1 }) }[event.key];
+  const way = event.shiftKey ? null : { PageUp: -1, PageDown: 1, ...(slides ? {} : { ArrowLeft: -1, ArrowRight: 1 }) }[event.key];
   if (way) step(way);
   if (way || zoomKey(event.key)) event.preventDefault();
 }

@@ -135,6 +135,12 @@ def test_keys_work_after_every_press(viewed) -> None:
     viewed.locator("#fix-done").press("Enter")
     viewed.keyboard.press("ArrowLeft")
     expect(title).to_have_text("Coloring 2")
+    viewed.keyboard.press("1")
+    expect(viewed.locator("#zoom-percent")).to_have_text("100 %")
+    viewed.keyboard.press("Shift+Equal")  # where + needs the shift key
+    expect(viewed.locator("#zoom-percent")).to_have_text("125 %")
+    viewed.keyboard.press("Shift+ArrowLeft")  # pans
+    expect(title).to_have_text("Coloring 2")
 
 
 def test_download(viewed, upload, service, tmp_path) -> None:
