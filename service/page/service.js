@@ -117,6 +117,7 @@ async function read(answer) {
 
 function pause(seconds, signal) {
   return new Promise((resolve, reject) => {
+    signal?.throwIfAborted(); // stopped while the error was read
     const timer = setTimeout(resolve, 1000 * seconds);
     signal?.addEventListener("abort", () => {
       clearTimeout(timer);
