@@ -164,7 +164,7 @@ def _distill(config: RunConfig, cinn: Cinn, loop: LoopConfig, processes: Process
     begun: whether there is a state to continue from, which replaces any start.
     """
     views_of = _folders(config, _features(config))
-    folders = [(views[0], config.out / "draws" / path.stem) for path, views in views_of]
+    folders = [(views[0], config.out / "draws" / _name(path)) for path, views in views_of]
     for i, (features, out) in processes.divide(list(enumerate(folders))):
         count = build_draws(cinn, features, out, config.draws, seed=i)
         print(f"draws of {out.name}: {count} photos", flush=True)
@@ -239,7 +239,7 @@ def run_worn(config: RunConfig, loop: LoopConfig) -> Path | None:
     """
     with _begun(config, wanted="weights with an h to train on wear") as (source, processes):
         _claim_run(config, source.cinn, processes)
-        folders = [(path, config.out / "lightness" / path.stem) for path in _shards(config)]
+        folders = [(path, config.out / "lightness" / _name(path)) for path in _shards(config)]
         for path, folder in processes.divide(folders):
             print(f"lightness of {path.name}: {build_lightness(path, folder)} photos", flush=True)
         dataset = WornDataset([folder for _, folder in folders], config.held_out)
@@ -376,7 +376,12 @@ def _build_views(
 def _folders(config: RunConfig, out: Path) -> list[tuple[Path, list[Path]]]:
     """Return the paths of photos, and the folders of each one's views."""
     views = range(config.views)
-    return [(path, [out / f"{path.stem}-{view}" for view in views]) for path in _shards(config)]
+    return [(path, [out / f"{_name(path)}-{view}" for view in views]) for path in _shards(config)]
+
+
+def _name(path: Path) -> str:
+    """Return the name of folders made from a data path; those of `..` would be the folders around them."""
+    return (path.resolve() if path.name == ".." else path).stem
 
 
 def _shards(config: RunConfig) -> list[Path]:

@@ -383,6 +383,20 @@ def test_a_run_folder_may_lie_among_its_photos(
     assert begin(data, tmp_path / "run", init=tiny_file) is not None
 
 
+def test_photos_in_the_folder_above_leave_a_run_whole(
+    tmp_path: Path, few_photos: Path, tiny_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder of draws named `..` would be the run's own folder."""
+    shutil.copytree(few_photos, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    config = RunConfig(Path(".."), Path("run"), parts=("distilled",), views=1, init=tiny_file)
+    for _ in range(2):
+        assert run(config, None, LoopConfig(minutes=0)) is not None
+        assert (Path("run/draws") / tmp_path.name / "done.json").is_file()
+        assert Path("run/distilled.pt").is_file()
+
+
 def test_a_folder_of_features_belongs_to_its_photos_and_h(tmp_path: Path, photos: Path, few_photos: Path) -> None:
     features = tmp_path / "features"
     weights = begin(few_photos, tmp_path / "first", features=features)
