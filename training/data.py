@@ -127,10 +127,11 @@ def _read_tar(path: Path) -> Iterator[tuple[str, bytes]]:
     try:
         with tarfile.open(path) as tar:
             for member in tar:
-                extracted = tar.extractfile(member) if _is_photo(Path(member.name)) else None
-                if extracted is not None:
-                    yield member.name, extracted.read()
-    except tarfile.TarError as error:
+                with suppress(KeyError):  # a link to what the tar lacks
+                    extracted = tar.extractfile(member) if _is_photo(Path(member.name)) else None
+                    if extracted is not None:
+                        yield member.name, extracted.read()
+    except (tarfile.TarError, EOFError) as error:
         raise NoPhotosError(f"{path} is not a complete tar: {error}") from error
 
 

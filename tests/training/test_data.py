@@ -91,6 +91,23 @@ def test_half_a_tar_is_named(shard: Path) -> None:
         list(read_photos(shard.parent))
 
 
+def test_half_a_compressed_tar_is_named(folder: Path, tmp_path: Path) -> None:
+    packed = tmp_path / "shard.tar"
+    with tarfile.open(packed, "w:gz") as tar:
+        tar.add(folder / "a.png", "a.png")
+    os.truncate(packed, packed.stat().st_size // 2)
+    with pytest.raises(NoPhotosError, match=r"shard\.tar"):
+        list(read_photos(packed))
+
+
+def test_links_to_what_a_tar_lacks_are_passed_over(shard: Path) -> None:
+    link = tarfile.TarInfo("elsewhere.jpg")
+    link.type, link.linkname = tarfile.SYMTYPE, "../elsewhere.jpg"
+    with tarfile.open(shard, "a") as tar:
+        tar.addfile(link)
+    assert [name for name, _ in read_named_photos(shard)] == ["x/a.png", "x/sub/b.png"]
+
+
 def test_a_tar_is_read(shard: Path) -> None:
     for path in (shard.parent, shard):
         assert [name for name, _ in read_named_photos(path)] == ["x/a.png", "x/sub/b.png"]
