@@ -115,9 +115,14 @@ class ViewDataset(Dataset[BatchT]):
     def __init__(self, folders: Sequence[Sequence[Path]], held_out: float) -> None:
         """folders: for each data path, its views. held_out: share of photos held out, by which weights are chosen.
 
-        Raises InputError for incomplete arrays, NoPhotosError for too few photos.
+        Raises InputError for incomplete arrays and for views of different photos, NoPhotosError for too few photos.
         """
         self.shards = [[_open(view) for view in views] for views in folders]
+        for paths, views in zip(folders, self.shards, strict=True):
+            counts = [len(view["chroma"]) for view in views]
+            if len({*counts}) > 1:  # photos came or went between two views
+                expected = "the same photos in each view; a new folder begins anew"
+                raise InputError("data", expected, f"{counts} photos in {paths[0].parent}")
         rows = [(s, 0, i) for s, views in enumerate(self.shards) for i in range(len(views[0]["chroma"]))]
         super().__init__(np.array(rows), kept_back(held_out))
 
