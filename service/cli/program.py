@@ -76,7 +76,8 @@ def _become(extra: str, module: str, *arguments: str) -> None:
     """Replace this process by one that runs a module, which then gets signals and sets the exit status."""
     if find_spec("torch") is None:
         end(f"torch is not installed: pip install 'tintflow[{extra}]'", MISUSED)
-    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606 - this Python, our modules
+    # -P: a file `model.py` in the current folder must not hide ours
+    os.execv(sys.executable, [sys.executable, "-P", "-m", module, *arguments])  # noqa: S606 - this Python, our modules
 
 
 @keys.command()

@@ -118,7 +118,15 @@ def test_train_and_eval_become_their_programs(words: list[str], module: list[str
     become = Mock()
     monkeypatch.setattr(os, "execv", become)
     assert CliRunner().invoke(app, words).exit_code == 0
-    become.assert_called_once_with(sys.executable, [sys.executable, "-m", *module])
+    become.assert_called_once_with(sys.executable, [sys.executable, "-P", "-m", *module])
+
+
+def test_a_file_in_the_current_folder_does_not_hide_training(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "training.py").write_text("raise SystemExit('another program')")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    done = python("-P", "-c", "from service.cli.program import app; app(['train', '--help'])")
+    assert done.returncode == 0, done.stderr
+    assert "--minutes" in done.stdout
 
 
 def test_a_missing_extra_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
