@@ -15,7 +15,6 @@ from model.flow.cinn import Cinn
 from research.ablations.study import COLUMNS, StudyConfig, figure, study
 from research.ablations.variants import VARIANTS
 from training.commands import Device, Features, HeldOutPhotos, Init, Photos, Views, errors_printed
-from training.data import read_photos
 from training.run import RunConfig, origin, prepare
 
 
@@ -37,11 +36,12 @@ def main(
         unknown = set(names) - set(VARIANTS)
         if unknown:
             raise InputError("variant", f"some of {list(VARIANTS)}", sorted(unknown))
-        next(read_photos(photos))  # reports a wrong path before anything is trained
+        measured_on = origin(RunConfig(photos, out))["data"]  # reports a wrong path before anything is trained
         source = (load_checkpoint(init).cinn if init else Cinn()).to(choose_device(device))
         run = RunConfig(data, out, views=views, init=init, features=features)
         dataset = prepare(run, source)
-        config = StudyConfig(photos, out, minutes, limit, trained_on=origin(run) | {"views": views})
+        trained_on = origin(run) | {"views": views}
+        config = StudyConfig(photos, out, minutes, limit, trained_on=trained_on, measured_on=measured_on)
         rows = dict(study(config, source.network, dataset, names))
     if len(rows) < len(set(names)):
         print("stopped; run the same command again to continue")

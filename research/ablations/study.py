@@ -69,6 +69,8 @@ class StudyConfig:
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(batch=32, processor_time=True))
     trained_on: Mapping[str, object] = field(default_factory=dict)
     """identifies the photos, their views and h; if it has changed, a variant is trained again"""
+    measured_on: str = ""
+    """identifies the photos to measure on; if it has changed, a variant is measured again"""
 
 
 def study(
@@ -78,18 +80,19 @@ def study(
 
     network: the h that the features were made with.
     """
+    measured = {"limit": config.limit, "measured_on": config.measured_on}
     for name in names:
         folder = config.out / name.replace(",", "").replace(" ", "-")
         file = folder / "result.json"
         _claim(folder, config, VARIANTS[name])
         row: Row | None = json.loads(file.read_text()) if file.exists() else None
-        if row is None or row["limit"] != config.limit:
+        if row is None or not measured.items() <= row.items():
             print(f"{name}, {config.minutes:g} minutes", flush=True)
             trained = _train(config, VARIANTS[name], network, dataset, folder)
             if trained is None:
                 return
             cinn, progress = trained
-            row = _measure(cinn, config) | progress | {"minutes": config.minutes, "limit": config.limit}
+            row = _measure(cinn, config) | progress | {"minutes": config.minutes} | measured
             row["against"] = VARIANTS[name].against
             file.write_text(json.dumps(row, indent=2) + "\n")
         yield name, row

@@ -70,6 +70,10 @@ def test_variants_are_trained_and_measured_once_for_the_same_photos(config: Stud
     before = states(config)
     assert rows_of(config, made_up, QUICK) == rows
     assert states(config) == before
+    elsewhere = replace(config, photos=config.photos.parent / "people", measured_on="others")
+    measured = rows_of(elsewhere, made_up, QUICK[1:])[QUICK[1]]
+    assert measured["colorfulness_share"] != rows[QUICK[1]]["colorfulness_share"]
+    assert states(config) == before
     others = replace(config, trained_on={"data": "others"})
     rows_of(others, made_up, QUICK[1:])
     anew = states(config)
