@@ -10,6 +10,7 @@ import typer
 from model.errors import ModelError
 
 __all__ = [
+    "RELEASED",
     "Device",
     "Features",
     "HeldOutPhotos",
@@ -23,11 +24,13 @@ __all__ = [
     "tell",
 ]
 
+RELEASED = Path(__file__).resolve().parents[1] / "weights" / "cinn.safetensors"
+"""the weights that come with tintflow, also away from a clone"""
 Photos = Annotated[Path, typer.Option(exists=True, help="Photos to train on: a folder of photos or tars, or a tar.")]
 HeldOutPhotos = Annotated[
     Path, typer.Option(exists=True, help="Photos to measure on: a tar or a folder; its folders are subsets.")
 ]
-Weights = Annotated[Path, typer.Option(help="Weights to measure.")]
+Weights = Annotated[Path, typer.Option(help="Weights to measure.", show_default="the released ones")]
 Init = Annotated[Path | None, typer.Option(exists=True, help="Weights to start from, or to take h from.")]
 Features = Annotated[Path | None, typer.Option(help="Folder of the condition features; default: inside OUT.")]
 Views = Annotated[int, typer.Option(min=1, help="Views of each photo: one whole, the others random crops.")]

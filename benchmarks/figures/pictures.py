@@ -23,6 +23,7 @@ from model.options import SampleOptions
 from model.pixels.color import lab_to_rgb, lightness_to_gray, photo_to_lightness
 from model.pixels.resizing import resize_chroma
 from model.protocol import DrawTask
+from training.commands import RELEASED
 
 __all__ = ["PICTURES", "gray_of"]
 
@@ -47,7 +48,7 @@ QUALITY = 90
 
 def main() -> None:
     """Write `grey.jpg`, a photo to try the service with, and pictures of colorings, temperatures and levels."""
-    colorizer = load_colorizer(Path("weights/cinn.safetensors"), "cpu")
+    colorizer = load_colorizer(RELEASED, "cpu")
     Image.fromarray(_gray("coffee")).save(PICTURES / "grey.jpg", quality=QUALITY)
     _save("strip.jpg", [_colorings(colorizer, STRIP, DIVERSE)])
     _save("colorings.jpg", [_colorings(colorizer, name) for name in ROWS])

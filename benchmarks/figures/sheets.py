@@ -21,7 +21,7 @@ from benchmarks.quality.records import as_floats
 from benchmarks.report import progress
 from model.pixels.color import photo_to_lightness
 from model.pixels.upsampling import upsample_to_rgb
-from training.commands import Device, HeldOutPhotos, Weights, errors_printed
+from training.commands import RELEASED, Device, HeldOutPhotos, Weights, errors_printed
 from training.data import read_named_photos
 
 SAMPLES = 4
@@ -39,7 +39,7 @@ class Row(NamedTuple):
 
 def main(
     data: HeldOutPhotos,
-    weights: Weights = Path("weights/cinn.safetensors"),
+    weights: Weights = RELEASED,
     photos: Annotated[int, typer.Option(min=1, help="Number of photos to show.")] = 40,
     seed: Annotated[int, typer.Option(min=0, help="Draws the photos.")] = 0,
     failures: Annotated[bool, typer.Option(help="Show the photos with the largest errors.")] = False,

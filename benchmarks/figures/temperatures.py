@@ -17,7 +17,7 @@ from benchmarks.quality.methods import CinnMethod
 from benchmarks.quality.records import Record, Reference, measure
 from benchmarks.quality.subset import figures_of
 from benchmarks.report import progress
-from training.commands import Device, HeldOutPhotos, Weights, errors_printed
+from training.commands import RELEASED, Device, HeldOutPhotos, Weights, errors_printed
 
 TEMPERATURES = (0.2, 0.4, 0.6, 0.8, 0.95, 1.0, 1.2)
 SHOWN = {
@@ -36,7 +36,7 @@ SAMPLES = 8
 
 def main(
     data: HeldOutPhotos,
-    weights: Weights = Path("weights/cinn.safetensors"),
+    weights: Weights = RELEASED,
     limit: Annotated[int, typer.Option(min=1, help="Number of photos measured of each subset.")] = 50,
     out: Annotated[Path, typer.Option(help="Folder of the JSON and the figure.")] = Path("out/temperatures"),
     device: Device = "auto",

@@ -10,20 +10,18 @@ lightness alone. A classifier other than h (EfficientNet-Lite2) gives KID (Ã—10Â
 known, the percentage of photos that it still recognizes.
 """
 
-from pathlib import Path
-
 import typer
 
 from benchmarks.network import load_colorizer
 from benchmarks.quality.comparison import Judge, Labels, Limit, Samples, Temperature, compare
 from benchmarks.quality.methods import CinnMethod
 from benchmarks.report import JsonFile
-from training.commands import Device, HeldOutPhotos, Weights, errors_printed
+from training.commands import RELEASED, Device, HeldOutPhotos, Weights, errors_printed
 
 
 def main(
     data: HeldOutPhotos,
-    weights: Weights = Path("weights/cinn.safetensors"),
+    weights: Weights = RELEASED,
     json_file: JsonFile = None,
     labels: Labels = None,
     judge: Judge = True,

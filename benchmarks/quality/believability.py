@@ -32,7 +32,7 @@ from model.errors import InputError
 from model.options import SampleOptions
 from model.pixels.color import photo_to_lightness
 from model.pixels.scaling import paint
-from training.commands import Device, HeldOutPhotos, errors_printed
+from training.commands import RELEASED, Device, HeldOutPhotos, errors_printed
 from training.data import read_named_photos
 from training.rated import KEY_FILE, read_rows
 
@@ -80,7 +80,7 @@ def make(
 ) -> None:
     """Draw shuffled, numbered sheets of single pictures, or of pairs, and write the key."""
     with errors_printed():
-        painters = _painters(method or ["released=weights/cinn.safetensors"], rung or [], device)
+        painters = _painters(method or [f"released={RELEASED}"], rung or [], device)
         if pair and rotate:
             raise InputError("rotate", "single pictures, not pairs", pair)
         shown = [(name,) for name in painters] if not pair else [_sides(text, painters) for text in pair]

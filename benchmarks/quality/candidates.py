@@ -26,7 +26,7 @@ from model.drawing.passes import Passes
 from model.flow.cell_order import DISTILLED_TEMPERATURE
 from model.pixels.color import photo_to_lightness
 from model.pixels.scaling import paint
-from training.commands import Device, Photos, Weights, errors_printed
+from training.commands import RELEASED, Device, Photos, Weights, errors_printed
 from training.data import read_named_photos
 from training.rated import DRAWS_FILE, KEY_FILE
 from training.teacher import densities_of, draw_distilled, draw_guided
@@ -54,7 +54,7 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder of the draws, the key and each viewer's sheets.")] = Path(
         "out/rated"
     ),
-    weights: Weights = Path("weights/cinn.safetensors"),
+    weights: Weights = RELEASED,
     photos: Annotated[int, typer.Option(min=2, help="Number of photos, chosen by the seed.")] = 432,
     draws: Annotated[int, typer.Option(min=2, max=len(LETTERS), help="Number of draws per photo.")] = 4,
     temperature: Annotated[float, typer.Option(min=0, max=1, help="Of the draws.")] = DISTILLED_TEMPERATURE,

@@ -6,7 +6,6 @@ trip, which is measured on latents. Color differences are ΔE76.
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import numpy as np
@@ -25,7 +24,7 @@ from model.colorizer import CinnColorizer, colorize
 from model.options import Hint, SampleOptions, TransferOptions, VariationOptions
 from model.pixels.color import rgb_to_lab
 from model.protocol import DrawTask
-from training.commands import Device, HeldOutPhotos, Weights, errors_printed
+from training.commands import RELEASED, Device, HeldOutPhotos, Weights, errors_printed
 from training.data import read_named_photos
 
 __all__ = ["PROMISES", "pooled"]
@@ -192,7 +191,7 @@ def _rising(values: ArrayLike) -> bool:
 
 def main(
     data: HeldOutPhotos,
-    weights: Weights = Path("weights/cinn.safetensors"),
+    weights: Weights = RELEASED,
     json_file: JsonFile = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Maximum number of photos for each promise.")] = None,
     device: Device = "auto",

@@ -9,7 +9,6 @@ Source of the energy score: Gneiting and Raftery 2007, Strictly Proper Scoring R
 
 import json
 from collections import defaultdict
-from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -27,7 +26,7 @@ from model.colorizer import CinnColorizer
 from model.drawing.latents import draw_latents
 from model.flow.haar import split
 from model.pixels.resizing import photo_to_chroma
-from training.commands import Device, HeldOutPhotos, Weights, errors_printed
+from training.commands import RELEASED, Device, HeldOutPhotos, Weights, errors_printed
 
 __all__ = ["measure_levels"]
 
@@ -66,7 +65,7 @@ def _energy(drawn: Tensor, true: Tensor) -> float:
 
 def main(
     data: HeldOutPhotos,
-    weights: Weights = Path("weights/cinn.safetensors"),
+    weights: Weights = RELEASED,
     limit: Annotated[int | None, typer.Option(min=1, help="Maximum number of photos per subset.")] = None,
     device: Device = "auto",
 ) -> None:

@@ -6,7 +6,6 @@ the outermost five pixels, which a frame covers.
 """
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated
 
 import cv2
@@ -22,7 +21,7 @@ from model.colorizer import CinnColorizer
 from model.options import SampleOptions
 from model.pixels.resizing import photo_to_chroma, resize_chroma
 from model.protocol import NO_FRAME, Drawn, DrawTask
-from training.commands import Device, HeldOutPhotos, Weights, errors_printed
+from training.commands import RELEASED, Device, HeldOutPhotos, Weights, errors_printed
 
 __all__ = ["KINDS", "age", "measure_wear"]
 
@@ -118,7 +117,7 @@ def _distance(chroma: NDArray[np.float32], other: NDArray[np.float32]) -> float:
 
 def main(
     data: HeldOutPhotos,
-    weights: Weights = Path("weights/cinn.safetensors"),
+    weights: Weights = RELEASED,
     json_file: JsonFile = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Maximum number of photos per subset.")] = None,
     device: Device = "auto",

@@ -14,6 +14,7 @@ from research.rivals.method import RivalMethod
 from research.rivals.networks import RIVALS
 from research.rivals.train import train_rival
 from training.commands import (
+    RELEASED,
     Device,
     Features,
     HeldOutPhotos,
@@ -56,7 +57,7 @@ def train_command(
 def measure_command(
     rivals: Annotated[list[Path], typer.Argument(exists=True, help="Weights of rivals.")],
     data: HeldOutPhotos,
-    weights: Weights = Path("weights/cinn.safetensors"),
+    weights: Weights = RELEASED,
     json_file: JsonFile = None,
     labels: Labels = None,
     judge: Judge = True,
