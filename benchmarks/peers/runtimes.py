@@ -27,8 +27,8 @@ from model.flow.checkpoint import load_checkpoint
 from model.flow.cinn import Cinn
 from model.flow.haar import join
 from model.pixels.resizing import resize_lightness
+from training.commands import RELEASED
 
-WEIGHTS = Path(__file__).resolve().parents[2] / "weights" / "cinn.safetensors"
 SAMPLES = 2
 ROUNDS = 15
 OPSET = 18
@@ -109,7 +109,7 @@ def measure(module: nn.Module, inputs: Sequence[Tensor], file: Path) -> Iterator
 def main() -> None:
     """Measure both parts, and print a JSON object."""
     torch.set_num_threads(1)
-    cinn = load_checkpoint(WEIGHTS).cinn.eval().requires_grad_(False)
+    cinn = load_checkpoint(RELEASED).cinn.eval().requires_grad_(False)
     lightness = torch.from_numpy(resize_lightness(made_up_lightness((512, 512))))[None, None]
     latents = [torch.from_numpy(z) for z in draw_latents(cinn.dims, [1.0] * len(cinn.dims), 0, range(SAMPLES))]
     with torch.inference_mode():

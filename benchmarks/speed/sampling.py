@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -34,9 +33,8 @@ from model.flow.cinn import Cinn
 from model.options import SampleOptions
 from model.pixels.color import lightness_to_gray
 from model.pixels.resizing import resize_lightness
-from training.commands import Device
+from training.commands import RELEASED, Device
 
-WEIGHTS = Path(__file__).resolve().parents[2] / "weights" / "cinn.safetensors"
 NUMBERS = (1, 2, 4, 8, 16, 32)
 UNIT = (1.0,) * 4
 """Standard deviation of each level's latents."""
@@ -196,7 +194,7 @@ def main(
     """Measure, and print tables."""
     device = choose_device(device)
     authors = authors_seconds(device)  # first, with torch's default number of threads
-    colorizer = load_colorizer(WEIGHTS, device)
+    colorizer = load_colorizer(RELEASED, device)
     ways = list(variants(colorizer, compiled))
     numbers = list(by_number(colorizer))
     whole = {n: photo_seconds(colorizer, n) for n in (JUDGED, LARGE_BATCH)}
