@@ -84,7 +84,8 @@ def _written(image: Image.Image) -> BytesIO:
     """Return a Pillow image as a file: PNG, or TIFF for modes that PNG cannot hold."""
     file = BytesIO()
     with _WRITING:
-        image = image.convert(CONVERTED.get(image.mode, image.mode))
+        if image.mode not in TIFF_MODES:
+            image = image.convert(CONVERTED.get(image.mode, image.mode))
         if image.mode in TIFF_MODES:
             image.save(file, "TIFF", compression="tiff_adobe_deflate")
         else:
