@@ -204,6 +204,22 @@ def test_the_page_names_all_its_modules_at_once(service) -> None:
     """It names every module and its imports, so that a browser can request all at once."""
     named = re.findall(r"<([^>]+)>; rel=modulepreload", service.client.get("/").headers["link"])
     imported = {
-        f"page/{name}" for module in named for name in re.findall(r'from "\./([^"]+)"', service.client.get(module).text)
+        f"{module.rpartition('/')[0]}/{name}"
+        for module in named
+        for name in re.findall(r'from "\./([^"]+)"', service.client.get(module).text)
     }
-    assert {*imported, "page/main.js"} == {*named}
+    (main,) = re.findall(r'src="(page/[^"]+\.js)"', service.client.get("/").text)
+    assert {*imported, main} == {*named}
+
+
+def test_browsers_keep_the_scripts_and_styles_of_this_version_alone(service) -> None:
+    linked = re.findall(r'(?:src|href)="(page/[^"]+\.(?:js|css|svg))"', service.client.get("/").text)
+    assert len(linked) == 8
+    for address in linked:
+        _, version, name = address.split("/")
+        kept, other, plain = (service.client.get(f"page/{each}") for each in (f"{version}/{name}", f"v-0/{name}", name))
+        assert kept.content == other.content == plain.content
+        assert "immutable" in kept.headers["cache-control"]
+        assert other.headers["cache-control"] == plain.headers["cache-control"] == "no-cache"
+    assert service.client.get("/").headers["cache-control"] == "no-cache"
+    assert service.client.get(f"page/{version}/none.js").status_code == 404

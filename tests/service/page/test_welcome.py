@@ -56,7 +56,7 @@ def test_a_photo_is_added_that_is_chosen_while_the_service_starts_or_the_page_co
     expect(page.locator("#model-note")).to_be_hidden()
     until_stored(page, "files", 5)
     held: list[Route] = []
-    page.route("**/page/main.js", lambda route: held.append(route))
+    page.route("**/main.js", lambda route: held.append(route))
     page.reload(wait_until="commit")
     page.set_input_files("#files", color_photo)
     taken(page, held).continue_()
