@@ -1,6 +1,7 @@
 """Decoding of uploaded files to pixels, or a clear error. Trusts neither the file nor its name."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from io import BytesIO
 from typing import Any
 
@@ -12,6 +13,7 @@ from PIL import Image, ImageOps, PngImagePlugin
 from model.protocol import Photo
 from service.api.formats import PHOTO_FORMATS
 from service.codecs.decoded_photo import DecodedPhoto
+from service.codecs.gamma import gamma_to_srgb, png_gamma
 from service.codecs.jpeg import count_scans, load_without_end
 from service.codecs.profiles import gray_to_srgb, to_srgb
 from service.codecs.tiff import ALPHA, UnsupportedTiffError, mend_levels, openable, prepare
@@ -70,15 +72,18 @@ def decode(
         with Image.open(BytesIO(openable(data)), formats=formats) as image:
             prepare(image, data)
             announce(image.size)
+            gamma = None
             if image.format == "PNG":
                 _stretch_key(image, data[PNG_BITS])
+                gamma = png_gamma(image, data)
             if not has_end:
                 load_without_end(image, data)
             forget_xmp(image)  # a TIFF is turned as it is loaded
             image._exif = None  # drop EXIF that Pillow read from a JPEG together with XMP's
             image.load()
             announce(image.size)  # HEIF may change it in decoding
-            return _to_photo(_upright(mend_levels(image)))
+            photo = _to_photo(_upright(mend_levels(image)))
+            return replace(photo, pixels=gamma_to_srgb(photo.pixels, gamma)) if gamma else photo
     except ServiceError:
         raise
     except MemoryError as error:

@@ -232,6 +232,34 @@ def test_srgb_and_broken_profiles_change_nothing(profile: bytes) -> None:
     np.testing.assert_array_equal(photo.pixels, COLORS)
 
 
+GAMMA = chunk(b"gAMA", struct.pack(">I", 100_000))
+"""Linear light."""
+
+
+@pytest.mark.parametrize(("bits", "color", "channels"), [(8, 0, 1), (16, 0, 1), (8, 2, 3), (16, 4, 2), (8, 6, 4)])
+def test_gamma_of_a_png(bits: int, color: int, channels: int) -> None:
+    levels = np.arange(256).reshape(16, 16) * (1 if bits == 8 else 257)
+    rows = np.dstack([levels] * channels).astype(f">u{bits // 8}").reshape(16, -1)
+    pixels = chunk(b"IDAT", zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows)))
+    photo = decode(png(16, 16, GAMMA, pixels, bits=bits, color=color), 1_000)
+    light = levels / levels.max()
+    expected = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055) * levels.max()
+    gray = photo.pixels if photo.pixels.ndim == 2 else photo.pixels[..., 1]
+    np.testing.assert_allclose(gray.astype(int), expected, atol=0.51)  # rounding
+    np.testing.assert_array_equal(photo.alpha, None if color in (0, 2) else levels // (levels.max() // 255))
+
+
+LIKE_SRGB = [[chunk(b"gAMA", struct.pack(">I", gamma))] for gamma in (0, 45_000, 45_455)]
+OVERRULED = [[GAMMA, better] for better in (chunk(b"sRGB", b"\0"), chunk(b"iCCP", b"sRGB\0\0" + zlib.compress(SRGB)))]
+OVERRULED += [[GAMMA, chunk(b"cICP", bytes((1, 13, 0, 1)))]]
+
+
+@pytest.mark.parametrize("chunks", LIKE_SRGB + OVERRULED, ids=["none", "0.45", "0.45455", "sRGB", "iCCP", "cICP"])
+def test_gamma_of_a_png_that_is_like_srgb_or_overruled(chunks: list[bytes]) -> None:
+    pixels = chunk(b"IDAT", zlib.compress(bytes([0, 0, 9, 99, 255])))
+    assert decode(png(4, 1, *chunks, pixels), 100).pixels.tolist() == [[0, 9, 99, 255]]
+
+
 @pytest.mark.parametrize("file_format", ["GIF", "TIFF", "WEBP", "PNG", "AVIF"])
 def test_first_frame_of_several(file_format: str) -> None:
     frames = [Image.new("RGB", (16, 16), colour) for colour in ((200, 200, 200), (20, 20, 20))]
