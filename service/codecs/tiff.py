@@ -20,8 +20,11 @@ TiffImagePlugin.READ_LIBTIFF = True  # Pillow's own decoder supports few kinds o
 ALPHA = "alpha"
 """Key in `info` of the alpha (H, W) of gray images, 8 bits: Pillow has no mode of 16-bit gray with alpha"""
 MAX_8, MAX_12, MAX_16 = 255, 4_095, 65_535
-FLOATS_BELOW, FLOATS_ABOVE = 0.1, 1.0
-"""Maximum distance of floats below black or above white, in units of white"""
+FLOATS_BELOW = 0.1
+"""Maximum distance of floats below black, in units of white"""
+FLOAT_WHITES = {1.0: 16.0, 255.0: 510.0, 65_535.0: 131_070.0}
+"""Usual whites of floats, and the largest highlight of each. Lights reach several times a white of 1; a photo whose
+white is 255, but that has nothing above 16, would be black."""
 REDUCED = 1  # bit of NewSubfileType
 MOST_SMALL_COPIES = 32
 WHITE_IS_ZERO, BLACK_IS_ZERO, YCBCR = 0, 1, 6  # of PhotometricInterpretation
@@ -204,15 +207,15 @@ def _scaled(values: NDArray[Any], top: int) -> NDArray[np.uint16]:
     """Convert wide or signed gray to 16 bits (Pillow's `convert("L")` would clip it).
 
     The file does not say which value is white. The smallest usual white that holds all values is taken (1 for floats,
-    255, 65535, or `top`, a sample's maximum, if smaller); else the values are stretched. Floats a little outside, as
-    filters and highlights leave them, are clipped.
+    255, 65535, or `top`, a sample's maximum, if smaller); else the values are stretched. Floats are clipped: filters
+    leave them a little below black, and highlights may lie above white.
     """
-    whites, below, above = [float(min(white, top)) for white in (MAX_8, MAX_16)], 0.0, 0.0
+    whites, below = {float(white): float(white) for white in (min(MAX_8, top), min(MAX_16, top))}, 0.0
     if values.dtype.kind == "f":
-        whites, below, above = [1.0, *whites], FLOATS_BELOW, FLOATS_ABOVE
+        whites, below = FLOAT_WHITES, FLOATS_BELOW
     values = np.nan_to_num(values.astype(np.float32), posinf=0.0, neginf=0.0)
     low, high = float(values.min()), float(values.max())
-    black, white = 0.0, next((white for white in whites if high <= (1 + above) * white), 0.0)
+    black, white = 0.0, next((white for white, most in whites.items() if high <= most), 0.0)
     if low < -below * white or not white:
         black, white = low, high
     span = (white - black) or 1.0  # all pixels equal

@@ -75,10 +75,11 @@ OUTSIDE = np.array([[-0.01, 0.0, 0.5, 1.0, 1.3]], np.float32)
         (np.array([[0, 100, 255]], np.int32), 255),
         (np.array([[0, 500_000, 1_000_000]], np.int32), 1_000_000),
         (np.array([[0.0, 300.0, 60_000.0]], np.float32), 65_535),
+        (np.array([[0.0, 0.5, 1.0, 9.0]], np.float32), 1),  # with a highlight, such as a lamp
         *((part * white, white) for part in (OUTSIDE, OUTSIDE[:, 1:], OUTSIDE[:, :-1]) for white in (1.0, 255.0)),
     ],
 )
-def test_wide_grey_is_scaled_and_only_floats_a_little_outside_are_clipped(values: np.ndarray, white: float) -> None:
+def test_wide_grey_is_scaled_and_only_floats_are_clipped(values: np.ndarray, white: float) -> None:
     photo = decode(encoded(Image.fromarray(values), "TIFF"), MAX_PIXELS)
     assert photo.pixels.dtype == np.uint16
     np.testing.assert_allclose(photo.pixels / 65_535, (values / white).clip(0, 1), atol=1 / 65_535)
