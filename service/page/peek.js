@@ -24,6 +24,7 @@ export function setUpPeek(viewer) {
   });
   viewer.addEventListener("keyup", (event) => event.key === " " && end());
   viewer.addEventListener("close", end);
+  addEventListener("blur", end); // another window gets the key's release
 }
 
 /** Whether the gray photo is shown now; the click that ends this has no other effect. */

@@ -42,6 +42,11 @@ def test_gray_photo_zoom_pan_and_wipe(viewed, color_photo) -> None:
         expect(viewed.locator("#stage.peeking")).to_have_count(0)
         assert screen_chroma(viewed, right, y) > 5
         mouse.move(right, y)
+    keyboard.down(" ")
+    expect(viewed.locator("#stage.peeking")).to_be_visible()
+    viewed.evaluate("dispatchEvent(new Event('blur'))")  # to another window, which gets the key's release
+    expect(viewed.locator("#stage.peeking")).to_have_count(0)
+    keyboard.up(" ")
     fitted = transform(viewed)
     viewed.locator("#stage").press("1")
     expect(viewed.locator("#zoom-percent")).to_have_text("100 %")
