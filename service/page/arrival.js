@@ -7,8 +7,10 @@ import { notice } from "./notices.js";
 import { modelId, modelName, modelOf } from "./served.js";
 import { amend, change, listen, store } from "./store.js";
 import { openSample } from "./viewer.js";
-import { addSample } from "./welcome.js";
+import { addSample, isSample } from "./welcome.js";
 import { sampleTitle } from "./words.js";
+
+const DAMAGED = "This link is damaged or incomplete: it names no coloring.";
 
 export function setUpArrival() {
   read(amend); // nothing to undo yet
@@ -21,15 +23,17 @@ async function read(set) {
   const text = location.hash.slice(1);
   const link = parse(text);
   if (!link) {
-    if (text.includes("=")) notice("This link is damaged or incomplete: it names no coloring."); // without "=", it is an anchor of the page
+    if (text.includes("=")) notice(DAMAGED); // without "=", it is an anchor of the page
     return;
   }
+  if (link.example && !isSample(link.example)) return notice(`This link is wrong: the page has no sample named “${link.example}”.`);
   const { seed, temperature } = link.fields;
   const settings = { n: link.total };
   if (link.kind === "colorizations" && temperature !== undefined) settings.temperature = temperature;
   if (link.index === null) { // it names no coloring, and sets what it names
     if (seed !== undefined) settings.seed = seed;
     set({ settings: { ...store.view.settings, ...settings } });
+    if (new URLSearchParams(text).has("index")) notice(DAMAGED);
     return;
   }
   set({ settings: { ...store.view.settings, ...settings } });
@@ -72,7 +76,7 @@ function arrive() {
   const sample = link.run && store.view.runs.includes(link.run) && link.run.samples.find((each) => each.index === link.index);
   if (!sample) return;
   store.link = null;
-  history.replaceState(null, "", location.pathname); // a reload shows the session, not the link again
+  history.replaceState(history.state, "", location.pathname); // a reload shows the session, not the link again
   byId("link-note").hidden = true;
   amend({ looks: new Map(store.view.looks).set(sample, link.look) });
   openSample(sample);

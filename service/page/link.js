@@ -97,8 +97,12 @@ function isRecipe(steps) {
   return steps.length > 0 && steps.length <= MAX_SOURCES && steps.every((step, i) => isOne(step) && needsPicture(step) === i > 0);
 }
 
+/** Whether it names a coloring that no seed has. */
+const isBeyond = (given) => ["index", "offset", "of", "to_index"].some((name) => Number(given.get(name)) > MAX_INDEX);
+
 /** Read a coloring's parameters, without its sources; null if there are none. */
 function readStep(given) {
+  if (isBeyond(given)) return null;
   const kind = Object.hasOwn(KINDS, given.get("kind")) ? given.get("kind") : "colorizations";
   const fields = {};
   for (const [name, field, low, high, whole] of KINDS[kind]) {
@@ -113,7 +117,7 @@ function readStep(given) {
   const hints = readHints(given.get("hints"));
   if (hints.length && kind === "colorizations") fields.hints = hints;
   const index = numberIn(given, "index", 0, MAX_INDEX, true) ?? null;
-  const total = fields.steps ?? Math.min(Math.max(n ?? COUNT, (index ?? 0) - (fields.offset ?? 0) + 1), 16);
+  const total = fields.steps ?? Math.min(Math.max(n ?? COUNT, (index ?? 0) - (fields.offset ?? 0) + 1), 16, MAX_INDEX + 1 - (fields.offset ?? 0));
   return { kind, total, fields: kind === "transfers" ? others : fields, strength, index };
 }
 

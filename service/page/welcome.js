@@ -12,6 +12,8 @@ const SEED = 7; // as in all pictures of the documents
 
 let asked = false;
 
+export const isSample = (name) => SAMPLES.some(([known]) => known === name);
+
 export function setUpWelcome() {
   byId("samples").replaceChildren(...SAMPLES.map(([name, words]) => {
     const picture = make("img", { src: `page/samples/${name}.jpg`, alt: words, width: 132, height: 132 });

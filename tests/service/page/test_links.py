@@ -307,12 +307,21 @@ def test_nonsense_does_no_harm(open_page, upload) -> None:
     lone, next_one = "seed=1&index=0", "kind=transfers&seed=1&strength=0.3&index=0"
     recipes = ([], [next_one], [lone, "seed=2&index=0"], ["seed=1"], [lone] + [next_one] * 5)
     links = [like + urlencode({"from": steps}, doseq=True) for steps in recipes]
-    for link in (*links, "#kind=interpolations&seed=3&of=0&steps=4&index=1"):  # without another end
+    ends = "#kind=interpolations&seed=3&of=0&steps=4&index=1"  # without another end
+    beyond = (
+        "#seed=3&n=4&index=64&offset=60",
+        "#kind=variations&seed=3&of=64&strength=0.3&n=4&index=1",
+        "#n=16&seed=3&index=16",
+    )
+    for link in (*links, ends, *beyond):
         page.evaluate("document.getElementById('notices').replaceChildren()")
         open_link(page, link)
         expect(page.locator("#notices")).to_contain_text("This link is damaged or incomplete: it names no coloring.")
         expect(page.locator("#link-note")).to_be_hidden()
         expect(page.locator("#number")).to_have_value("16")
+    open_link(page, "#seed=3&temperature=0.75&n=4&index=1&example=photograph")
+    expect(page.locator("#notices")).to_contain_text("the page has no sample named “photograph”")
+    expect(page.locator("#link-note")).to_be_hidden()
     for nonsense in ("kind=constructor&n=1e9&seed=-5", "n=1e9&seed=-5&index=<script>&hints=;;,"):
         open_link(page, "n=7&seed=3")
         expect(page.locator("#number")).to_have_value("7")
