@@ -12,6 +12,7 @@ import { setUpPeek } from "./peek.js";
 import { grayUrl, likelihoodWords, samplesOf } from "./photo.js";
 import { shareSample, showShare } from "./share.js";
 import { changeLook, isPlain, listen, lookOf, shownSamples, store } from "./store.js";
+import { setUpSwipe } from "./swipe.js";
 import { MIDDLE, setUpWipe, wipeTo } from "./wipe.js";
 import { errorWords, number, sampleTitle } from "./words.js";
 import { QUALITY, canGoOn, isBusy, isHalted, start } from "./work.js";
@@ -57,6 +58,7 @@ export function setUpViewer() {
   setUpHints(() => (fixing && viewer().open ? photo : null), () => sample);
   setUpZoom(showHints);
   setUpPeek(viewer());
+  setUpSwipe(step);
   slider("strength", STRENGTH, undefined, (value) => (byId("strength-out").textContent = `${Math.round(100 * value)} %`));
   slider("quality", QUALITY);
   slideLook("saturation", (value) => `${Math.round(100 * value)} %`);

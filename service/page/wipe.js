@@ -9,10 +9,7 @@ let percent = MIDDLE;
 
 export function setUpWipe() {
   const handle = byId("wipe");
-  handle.addEventListener("pointerdown", (event) => {
-    handle.setPointerCapture(event.pointerId);
-    event.stopPropagation();
-  });
+  handle.addEventListener("pointerdown", ({ pointerId }) => handle.setPointerCapture(pointerId));
   handle.addEventListener("pointermove", (event) => {
     if (!handle.hasPointerCapture(event.pointerId)) return;
     const { left, width } = shown();

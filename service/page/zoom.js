@@ -58,6 +58,9 @@ export function toPhoto({ clientX, clientY }) {
   return { x: (clientX - box.left - at.x) / at.scale / width, y: (clientY - box.top - at.y) / at.scale / height };
 }
 
+/** Whether the photo cannot be panned to the left or right. */
+export const fitsWidth = () => size().width * at.scale < stage().clientWidth + 1;
+
 /** The part of the stage that the photo covers, in pixels from its edges. */
 export function shown() {
   const { clientWidth, clientHeight } = stage();
@@ -104,10 +107,15 @@ function zoom(factor, event) {
 }
 
 function down(event) {
-  if (event.target !== stage()) return;
-  if (!pointers.size) moved = 0;
+  const isOnWipe = byId("wipe").contains(event.target);
+  if (event.target !== stage() && !isOnWipe) return;
+  if (event.isPrimary) {
+    pointers.clear(); // one may have been let go elsewhere
+    moved = 0;
+  }
   pointers.set(event.pointerId, event);
-  stage().setPointerCapture(event.pointerId);
+  if (isOnWipe && pointers.size === 1) return; // the wipe has it, until a second finger comes
+  for (const id of pointers.keys()) stage().setPointerCapture(id);
 }
 
 function move(event) {
@@ -115,6 +123,7 @@ function move(event) {
   if (!before) return;
   const [other] = [...pointers.values()].filter((each) => each.pointerId !== event.pointerId);
   pointers.set(event.pointerId, event);
+  if (!stage().hasPointerCapture(event.pointerId)) return;
   const [dx, dy] = [event.clientX - before.clientX, event.clientY - before.clientY];
   moved += Math.hypot(dx, dy);
   at.x += other ? dx / 2 : dx;
@@ -123,7 +132,6 @@ function move(event) {
     const distance = (each) => Math.hypot(each.clientX - other.clientX, each.clientY - other.clientY);
     zoom(distance(event) / Math.max(distance(before), 1), { clientX: (event.clientX + other.clientX) / 2, clientY: (event.clientY + other.clientY) / 2 });
   }
-  if (moved > 5) fitted = false;
   paint();
 }
 

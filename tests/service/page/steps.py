@@ -62,11 +62,11 @@ def resize(page: Page, width: int, height: int) -> None:
     )
 
 
-def swipe(page: Page, x: float, y: float, dx: float, dy: float) -> None:
-    """Move a finger from a position, in ten steps."""
+def swipe(page: Page, *fingers: tuple[float, float, float, float]) -> None:
+    """Move fingers, each from a position (x, y) by (dx, dy), in ten steps."""
     session = page.context.new_cdp_session(page)
     for step in range(11):
-        points = [{"x": x + dx * step / 10, "y": y + dy * step / 10}]
+        points = [{"x": x + dx * step / 10, "y": y + dy * step / 10} for x, y, dx, dy in fingers]
         kind = "touchMove" if step else "touchStart"
         session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
     session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})

@@ -194,7 +194,7 @@ def scroll(page: Page) -> None:
     def move_finger(dx: float, dy: float) -> None:
         page.locator("#boldness").scroll_into_view_if_needed()
         box = page.locator("#boldness").bounding_box()
-        swipe(page, box["x"] + box["width"] / 4, box["y"] + box["height"] / 2, dx, dy)
+        swipe(page, (box["x"] + box["width"] / 4, box["y"] + box["height"] / 2, dx, dy))
 
     def is_still() -> bool:
         before = page.evaluate("scrollY")

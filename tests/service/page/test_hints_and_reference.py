@@ -332,7 +332,7 @@ def test_a_finger_moves_a_point(open_page, upload) -> None:
     page.locator("#palette-swatches button").first.tap()
     dot = page.locator(".dot").first
     x, y = centre(dot)
-    swipe(page, x, y, 100, 0)
+    swipe(page, (x, y, 100, 0))
     expect(page.locator("#hint-list li")).not_to_contain_text("50 %, 50 %")
     assert centre(dot)[0] == pytest.approx(x + 100, abs=2)
     expect(page.locator("#palette")).to_be_hidden()
