@@ -1,6 +1,7 @@
 /** Two kept colorings side by side, and the steps between them. */
 
 import { interpolate } from "./actions.js";
+import { openDialog } from "./back.js";
 import { canInterpolate } from "./beginnings.js";
 import { byId, iconButton, make, set, slider } from "./element.js";
 import { explain, explained } from "./explain.js";
@@ -40,7 +41,7 @@ export function compare(kept) {
   samples = kept;
   sides = [kept.length - 2, kept.length - 1];
   show();
-  byId("compare").showModal();
+  openDialog(byId("compare"));
 }
 
 /** Turn to the next coloring, skipping the other side's. */

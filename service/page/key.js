@@ -1,5 +1,6 @@
 /** The service's API key, if required; kept only in this tab. */
 
+import { openDialog } from "./back.js";
 import { byId } from "./element.js";
 import { recall, remember } from "./storage.js";
 
@@ -24,7 +25,7 @@ export function askForKey(refused) {
       input.value = "";
       resolve(given);
     }, { once: true });
-    dialog.showModal();
+    openDialog(dialog);
   });
   return asking;
 }

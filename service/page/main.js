@@ -2,6 +2,7 @@
 
 import { setUpAlbum } from "./album.js";
 import { setUpArrival } from "./arrival.js";
+import { setUpBack } from "./back.js";
 import { setUpCompare } from "./compare.js";
 import { setUpDrop } from "./drop.js";
 import { byId, setUpSliders } from "./element.js";
@@ -39,6 +40,7 @@ const ready = setUpSession(revive);
 setUpDrop(ready);
 await ready;
 setUpArrival(); // after the photos from before a reload: a link says what it is for
+setUpBack(); // after it: the address of a link whose coloring has not come must stay
 try {
   await refreshModel({ onWait: (problem) => store.model || tell(problem) });
 } catch (problem) {

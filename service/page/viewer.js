@@ -1,6 +1,7 @@
 /** The full view of a coloring: compare it with the gray photo, change it, fix its colors, and take it away. */
 
 import { showPhoto, spreadColors, toggleKept, vary } from "./actions.js";
+import { openDialog } from "./back.js";
 import { saveSample, whileDisabled } from "./download.js";
 import { byId, make, once, set, setChildren, slider } from "./element.js";
 import { follow, setUpHints, showHints } from "./hints.js";
@@ -44,7 +45,7 @@ function open(ofPhoto, ofSample, toFix) {
   byId("after-look").hidden = true;
   closePalette();
   if (!viewer().open) {
-    viewer().showModal();
+    openDialog(viewer());
     fit();
     byId("stage").focus({ preventScroll: true });
   }
@@ -86,6 +87,12 @@ export function setUpViewer() {
   byId("download").onclick = save;
   viewer().addEventListener("keydown", keys);
   viewer().addEventListener("click", backToStage);
+  viewer().addEventListener("cancel", (event) => {
+    if (!isPaletteOpen()) return;
+    event.preventDefault(); // Back, too, closes the palette first
+    closePalette();
+    byId("stage").focus({ preventScroll: true });
+  });
   viewer().addEventListener("close", () => {
     fixing = follows = false;
     follow();

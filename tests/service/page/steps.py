@@ -7,6 +7,7 @@ from pathlib import Path
 from playwright.sync_api import Locator, Page, Route, expect
 
 from benchmarks.figures.steps import drop
+from tests.service.waiting import eventually
 
 FAILED = "Failed to load resource"
 """The browser's own words, in its console, for any answer that is an error"""
@@ -95,7 +96,11 @@ def link_of(page: Page) -> str:
 
 
 def open_link(page: Page, address: str) -> None:
-    """Open a link in the page's tab: change the part of the address in which links differ."""
+    """Open a link in the page's tab: change the part of the address in which links differ.
+
+    Nobody is so fast that the browser is still going back from a dialog that was closed.
+    """
+    eventually(lambda: page.evaluate("history.state !== 'dialog' || document.querySelector('dialog[open]') !== null"))
     page.evaluate("address => { location.hash = address; }", address)
 
 
