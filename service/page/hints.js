@@ -5,7 +5,7 @@ import { byId, clamp, iconButton, make } from "./element.js";
 import { atLightness } from "./lab.js";
 import { notice } from "./notices.js";
 import { MAX_HINTS } from "./options.js";
-import { closePalette, isPaletteOpen, lightnessAt, openPalette, setUpPalette } from "./palette.js";
+import { closePalette, isPaletteOpen, lightnessAt, openPalette, placePalette, setUpPalette } from "./palette.js";
 import { isPeeking } from "./peek.js";
 import { amend, changeHints, hintsOf, store } from "./store.js";
 import { start } from "./work.js";
@@ -20,7 +20,8 @@ let fixed = () => null; // the photo whose colors are fixed now
 let looked = () => null; // the coloring that is looked at meanwhile
 let timer = null;
 let changed = null; // the photo whose colorings do not follow its last change yet
-let recolored = null; // the point that the palette was opened for
+let recolored = null; // the point that the palette was opened for, if it is not a new one
+let place = null; // where on the photo the palette was opened
 let peeked = false; // the click that is coming ends a look at the gray photo
 const dots = [];
 
@@ -44,9 +45,9 @@ export function setUpHints(photo, sample) {
 function ask(at) {
   const photo = fixed();
   if (hintsOf(photo).length >= MAX_HINTS) return notice(`A photo takes at most ${MAX_HINTS} fixed colors. Move or remove one.`);
-  const { x, y } = rounded(at);
+  const { x, y } = (place = rounded(at));
   recolored = null;
-  openPalette(toStage({ x, y }), lightness({ x, y }), (choice) => {
+  openPalette(toStage(place), lightness({ x, y }), (choice) => {
     changeHints(photo, [...hintsOf(photo), { x, y, ...choice }]);
     dots[hintsOf(photo).length - 1].focus({ preventScroll: true });
   });
@@ -73,7 +74,7 @@ function remove(i) {
 
 /** Open the palette for an existing point. */
 function recolor(i) {
-  const hint = (recolored = hintsOf(fixed())[i]);
+  const hint = (recolored = place = hintsOf(fixed())[i]);
   openPalette(toStage(hint), lightness(hint), (choice) => {
     replace(i, choice);
     dots[i].focus({ preventScroll: true });
@@ -86,6 +87,7 @@ export function showHints() {
   byId("stage").classList.toggle("hinting", Boolean(photo));
   const hints = photo ? hintsOf(photo) : [];
   if (!photo || (recolored && !hints.includes(recolored))) closePalette(); // undo may take the point away
+  if (isPaletteOpen()) placePalette(toStage(place)); // the photo may have another size or place now
   while (dots.length < hints.length) dots.push(dot(dots.length));
   for (const [i, each] of dots.entries()) {
     each.hidden = i >= hints.length;

@@ -53,7 +53,7 @@ export function closePalette() {
 }
 
 /** Show the colors that fit `lightness` beside a place on the stage. `remove`: what its last button does, if there is one. */
-export function openPalette({ left, top }, lightness, chosen, remove) {
+export function openPalette(place, lightness, chosen, remove) {
   const palette = byId("palette");
   onChoose = chosen;
   palette.dataset.lightness = lightness;
@@ -65,16 +65,22 @@ export function openPalette({ left, top }, lightness, chosen, remove) {
     closePalette();
     remove();
   };
+  palette.hidden = byId("pending-dot").hidden = false;
+  placePalette(place);
+  byId("palette-swatches").firstChild.focus({ preventScroll: true });
+}
+
+/** Put the open palette beside a place on the stage. */
+export function placePalette({ left, top }) {
+  const palette = byId("palette");
   const { clientWidth, clientHeight } = byId("stage");
   palette.style.setProperty("--room", `${Math.floor(Math.max(left, clientWidth - left)) - BESIDE - EDGE}px`);
-  palette.hidden = byId("pending-dot").hidden = false;
   byId("pending-dot").style.left = `${left}px`;
   byId("pending-dot").style.top = `${top}px`;
   const { offsetWidth, offsetHeight } = palette;
   const x = left + BESIDE + offsetWidth + EDGE <= clientWidth ? left + BESIDE : left - BESIDE - offsetWidth;
   palette.style.left = `${clamp(x, EDGE, Math.max(EDGE, clientWidth - offsetWidth - EDGE))}px`;
   palette.style.top = `${clamp(top - offsetHeight / 2, EDGE, Math.max(EDGE, clientHeight - offsetHeight - EDGE))}px`;
-  byId("palette-swatches").firstChild.focus({ preventScroll: true });
 }
 
 /** Colors of objects of this lightness, adapted to it. */

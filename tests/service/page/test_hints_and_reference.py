@@ -2,7 +2,7 @@
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import FloatRect, Locator, Page, expect
 
 from benchmarks.figures.steps import click_at, drop, hold, keep
 from model.options import TRANSFER_WEIGHTS
@@ -182,6 +182,20 @@ def test_a_coloring_that_is_not_in_the_grid_has_no_neighbors_and_brings_its_own(
     expect(page.locator("#viewer-title")).to_have_text("Coloring 2")
 
 
+def palette_beside(page: Page, x: float) -> FloatRect:
+    """Check that the palette is on the stage, beside its point at x and half the photo's height; return its place."""
+    expect(page.locator("#palette")).to_be_visible()
+    found = ("pending-dot", "palette", "stage", "after")
+    point, palette, stage, photo = (page.locator(f"#{each}").bounding_box() for each in found)
+    right, bottom = palette["x"] + palette["width"], palette["y"] + palette["height"]
+    assert point["x"] + point["width"] / 2 == pytest.approx(photo["x"] + x * photo["width"], abs=1)
+    assert right <= point["x"] or palette["x"] >= point["x"] + point["width"]
+    assert stage["x"] <= palette["x"]
+    assert right <= stage["x"] + stage["width"]
+    assert bottom <= stage["y"] + stage["height"]
+    return palette
+
+
 def test_the_palette_opens_on_a_click_alone_leaves_the_point_in_sight_and_fits_the_lightness(
     fixing, upload, tmp_path
 ) -> None:
@@ -195,23 +209,18 @@ def test_the_palette_opens_on_a_click_alone_leaves_the_point_in_sight_and_fits_t
     expect(fixing.locator("#stage.peeking")).to_be_visible()
     fixing.mouse.up()
     expect(fixing.locator("#palette")).to_be_hidden()
-    fixing.click("#zoom-fit")  # the drag has moved the photo
     for width, height, x in ((900, 700, 0.5), (844, 390, 0.5), (604, 800, 0.5), (740, 360, 0.42)):
         resize(fixing, width, height)
         click_at(fixing, x, 0.5)
-        expect(fixing.locator("#palette")).to_be_visible()
-        found = ("pending-dot", "palette", "stage")
-        point, palette, stage = (fixing.locator(f"#{each}").bounding_box() for each in found)
-        right = palette["x"] + palette["width"]
-        assert right <= point["x"] or palette["x"] >= point["x"] + point["width"]
-        assert stage["x"] <= palette["x"]
-        assert right <= stage["x"] + stage["width"]
+        palette = palette_beside(fixing, x)
         if height < 400:  # the palette is higher than the window
             zoomed = fixing.locator("#zoom-percent").text_content()
             fixing.mouse.move(palette["x"] + 60, palette["y"] + 60)
             fixing.mouse.wheel(0, 100)
             eventually(lambda: fixing.locator("#palette").evaluate("palette => palette.scrollTop > 0"))
             expect(fixing.locator("#zoom-percent")).to_have_text(zoomed)
+            resize(fixing, 700, 900)
+            palette_beside(fixing, x)
         fixing.keyboard.press("Escape")
         expect(fixing.locator("#palette")).to_be_hidden()
     resize(fixing, 1280, 800)
