@@ -11,7 +11,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from benchmarks.figures.steps import drop, hold, keep, release
-from tests.service.page.steps import FAILED, add_more, borrow, expect_colorings, make_steps, swipe, taken
+from tests.service.page.steps import FAILED, add_more, borrow, expect_colorings, make_steps, resize, swipe, taken
 from tests.service.waiting import eventually
 
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
@@ -178,10 +178,12 @@ def test_on_a_phone_nothing_is_hidden_or_without_a_name_and_what_is_new_comes_in
     expect(page.locator("#album-bar")).to_be_hidden()
     for each in page.locator("#strip .photo").all():
         expect(each).to_be_in_viewport(ratio=1)
-    page.locator(".card.new .keep").first.click()
+    keep(page, 0, 1)
     page.set_input_files("#files", {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"x"})
     notice, bar = (page.locator(each).bounding_box() for each in ("#notices > *", "#kept"))
     assert notice["y"] + notice["height"] <= bar["y"]
+    resize(page, 320, 568)  # a small phone
+    expect(page.locator("#kept-pictures img").first).to_be_in_viewport(ratio=1)
 
 
 def scroll(page: Page) -> None:
