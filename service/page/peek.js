@@ -14,7 +14,8 @@ export function setUpPeek(viewer) {
     peek(false);
   };
   stage.addEventListener("pointerdown", (event) => {
-    if (event.target === stage) timer = setTimeout(() => dragged() || peek(true), HOLD);
+    clearTimeout(timer); // a second finger zooms
+    if (event.target === stage && event.isPrimary) timer = setTimeout(() => dragged() || peek(true), HOLD);
   });
   for (const name of ["pointerup", "pointercancel"]) stage.addEventListener(name, end);
   viewer.addEventListener("keydown", (event) => {

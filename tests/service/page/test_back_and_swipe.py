@@ -74,6 +74,9 @@ def test_a_swipe_shows_the_next_coloring_where_there_is_nothing_to_pan(open_page
     for dx, dy, number in ((-90, 20, 2), (-90, 0, 3), (90, 0, 2), (-90, 80, 2), (-20, 0, 2)):
         swipe(page, (x, y, dx, dy))
         expect(title).to_have_text(f"Coloring {number}")
+    swipe(page, (x - 200, y, 0, 0), (x, y, 0, 0))  # two fingers touch it
+    page.wait_for_timeout(300)  # longer than it must be held to show the gray photo
+    expect(page.locator("#stage.peeking")).to_have_count(0)
     middle = box["x"] + box["width"] / 2
     swipe(page, (middle, y, -90, 0))
     expect(wipe).to_have_attribute("aria-valuenow", "27")
