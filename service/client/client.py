@@ -32,7 +32,7 @@ ENVIRONMENT = ("ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_F
 """Environment variables that httpx reads."""
 
 URL = "http://localhost:8000"
-TIMEOUT = httpx.Timeout(150.0, connect=5.0)  # seconds; the service's own deadline is 120
+TIMEOUT = httpx.Timeout(150.0, connect=5.0, pool=None)  # seconds; the service's own deadline is 120
 MAX_PORT = 65_535
 RETRIES = 3
 MAX_WAIT_SECONDS = 60.0
@@ -57,6 +57,11 @@ def headers(api_key: str | None) -> dict[str, str]:
     if api_key and not (api_key.isascii() and api_key.isprintable() and " " not in api_key):
         raise ValueError("api_key: expected ASCII characters without spaces or line breaks")
     return {"Authorization": f"Bearer {api_key}"} if api_key else {}
+
+
+def _timeouts(timeout: float | httpx.Timeout) -> httpx.Timeout:
+    """Return the timeouts of one request. A call may wait as long as it takes for one of httpx's 100 connections."""
+    return timeout if isinstance(timeout, httpx.Timeout) else httpx.Timeout(timeout, pool=None)
 
 
 @contextmanager
@@ -93,7 +98,7 @@ class Client(ColoringCalls[ColorizationResponse]):
     ) -> None:
         base_url, head = checked_url(url), headers(api_key)
         with _environment_named():
-            self._http = httpx.Client(base_url=base_url, headers=head, timeout=timeout, transport=transport)
+            self._http = httpx.Client(base_url=base_url, headers=head, timeout=_timeouts(timeout), transport=transport)
         self._retries, self._max_wait = retries, max_wait
         self.stream = Streams(lambda call: ColoringStream(partial(self._answer, call, stream=True)))
         """the same calls, but each coloring comes as soon as it is made"""
@@ -169,7 +174,9 @@ class AsyncClient(ColoringCalls[Coroutine[Any, Any, ColorizationResponse]]):
     ) -> None:
         base_url, head = checked_url(url), headers(api_key)
         with _environment_named():
-            self._http = httpx.AsyncClient(base_url=base_url, headers=head, timeout=timeout, transport=transport)
+            self._http = httpx.AsyncClient(
+                base_url=base_url, headers=head, timeout=_timeouts(timeout), transport=transport
+            )
         self._retries, self._max_wait = retries, max_wait
         self.stream = Streams(lambda call: AsyncColoringStream(partial(self._answer, call, stream=True)))
         """the same calls, but each coloring comes as soon as it is made"""

@@ -218,6 +218,17 @@ def test_connections_are_used_again(service, client: Client, grey_png: bytes) ->
     assert len({stream.get_extra_info("client_addr") for stream in streams}) == 1
 
 
+@pytest.mark.parametrize(("given", "pool"), [({}, None), ({"timeout": 3}, None), ({"timeout": httpx.Timeout(3)}, 3)])
+async def test_calls_wait_for_a_free_connection(given: dict[str, Any], pool: float | None) -> None:
+    """If there are many more calls at once than connections, some wait longer than any single answer takes."""
+    answer = Mock(side_effect=lambda _: httpx.Response(200, json={"object": "list", "data": []}))
+    with Client(transport=httpx.MockTransport(answer), **given) as client:
+        client.models()
+    async with AsyncClient(transport=httpx.MockTransport(answer), **given) as client:
+        await client.models()
+    assert [call.args[0].extensions["timeout"]["pool"] for call in answer.call_args_list] == [pool, pool]
+
+
 def test_an_api_key_is_a_bearer_token() -> None:
     answer = Mock(side_effect=lambda _: httpx.Response(200, json={"object": "list", "data": []}))
     for key in ("secret", None):
