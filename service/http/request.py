@@ -1,7 +1,6 @@
 """The body of a request: multipart or JSON, read within the byte limit."""
 
 import json
-import math
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from contextlib import aclosing
@@ -42,6 +41,8 @@ MAX_PROBLEMS = 20
 """Maximum number of faulty fields that an answer names."""
 MAX_TYPE_LENGTH = 1024  # of Content-Type; a boundary has up to 70 characters
 MAX_MESSAGE_LENGTH = 240
+BASE64_SIZE = 4 / 3 * 1.07
+"""Maximum size of a file in base64 in JSON, relative to the file: 5.3 % for line breaks, 1.6 % for `/` as `\\/`."""
 CHARSETS = ("", "utf-8", "utf8", "us-ascii")
 NO_FILE = "expected a file part, which has a filename, got text"
 
@@ -72,9 +73,8 @@ async def read_request(request: Request, place: Place, run: Runner, endpoint: En
         if media_type == "multipart/form-data":
             return await _read_multipart(request, place, endpoint, max_bytes)
         if media_type == "application/json":
-            in_base64 = math.ceil(max_bytes / 3) * 4
             body = BytesIO()  # `Request.body` would hold the body twice
-            async for piece in _limited(request, place, endpoint, in_base64, max_bytes).stream():
+            async for piece in _limited(request, place, endpoint, int(BASE64_SIZE * max_bytes), max_bytes).stream():
                 body.write(piece)
             return await run(_parse_json, body.getvalue(), endpoint, max_bytes)
     except ClientDisconnect as error:

@@ -13,7 +13,7 @@ import pytest
 from fastapi import Request
 
 from service.api.endpoints import COLORIZATIONS
-from service.errors import MalformedBodyError, ParameterError, ServiceError
+from service.errors import MalformedBodyError, ParameterError, ServiceError, UploadTooLargeError
 from service.http import json_body
 from service.http.json_body import MAX_REST_BYTES, LongRestError, decode_file, split
 from service.http.request import read_request
@@ -143,7 +143,7 @@ def test_arrays_are_counted_before_their_items_are_looked_at(
     assert f"at most {most}" in problem["message"]
 
 
-async def read(pieces: Iterable[bytes]) -> int:
+async def read(pieces: Iterable[bytes], max_bytes: int = MANY) -> int:
     """Read a JSON body that arrives in pieces; return the size of its photo."""
 
     async def messages() -> AsyncIterator[dict[str, Any]]:
@@ -155,7 +155,7 @@ async def read(pieces: Iterable[bytes]) -> int:
     scope = {"type": "http", "query_string": b"", "headers": [(b"content-type", b"application/json")]}
     request = Request(scope, coming.__anext__)
     with Backlog({"bytes": MANY}, 60).enter() as place:
-        uploads, _ = await read_request(request, place, asyncio.to_thread, COLORIZATIONS, MANY)
+        uploads, _ = await read_request(request, place, asyncio.to_thread, COLORIZATIONS, max_bytes)
     return len(uploads["image"])
 
 
@@ -182,6 +182,17 @@ async def test_a_large_body_and_its_file_are_each_held_once() -> None:
     tracemalloc.stop()
     assert uploaded == size * pieces * 3 // 4
     assert most < 1.15 * (size * pieces + uploaded) + 3_000_000  # a growing buffer has an eighth in reserve
+
+
+@pytest.mark.parametrize("newline", ["", r"\n", r"\r\n"])
+async def test_escapes_do_not_count_against_the_limit(newline: str) -> None:
+    """As PHP's json_encode and MIME encoders write them, with a file of exactly the limit."""
+    photo = np.random.default_rng(0).bytes(6_000_000)
+    lines = base64.encodebytes(photo).decode().splitlines()
+    body = f'{{"image":"{newline.join(lines)}"}}'.replace("/", r"\/").encode()
+    assert await read([body], len(photo)) == len(photo)
+    with pytest.raises(UploadTooLargeError):
+        await read([body], len(photo) - 1)
 
 
 def test_texts_of_a_form_are_bounded_together(service, grey_png) -> None:
