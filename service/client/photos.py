@@ -20,6 +20,7 @@ CONVERTED = {"HSV": "RGB", "La": "LA", "PA": "RGBA", "RGBX": "RGB", "RGBa": "RGB
 CONVERTED |= {"I;16L": "I", "I;16N": "I"}  # to I;16, Pillow would clip them to 8 bits
 """Pillow modes converted first, because neither PNG nor TIFF holds them"""
 _WRITING = Lock()  # Pillow loads an image at first use; two threads must not do so at once
+_READING = Lock()  # from seek to read: threads may share a file
 
 
 def without_images(photos: Mapping[str, PhotoSource]) -> dict[str, PhotoSource]:
@@ -53,22 +54,30 @@ def opened(photos: Mapping[str, PhotoSource]) -> Iterator[dict[str, tuple[str, I
 class _Sized:
     """A file cut at its present length: httpx announces this, and must not send more if the file grows.
 
-    Has no `fileno`: for a file that is decompressed as it is read, httpx would take the compressed length.
+    Has a position of its own: calls at once may share a file. Has no `fileno`: for a file that is decompressed as it is
+    read, httpx would take the compressed length.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
-        self._file, self.seekable, self.tell = file, file.seekable, file.tell
-        self._size = self._left = file.seek(0, SEEK_END)
+        self._file, self.seekable = file, file.seekable
+        self._position = 0
+        with _READING:
+            self._size = file.seek(0, SEEK_END)
+
+    def tell(self) -> int:
+        return self._position
 
     def seek(self, offset: int, whence: int = SEEK_SET) -> int:
-        position = self._size if whence == SEEK_END else self._file.seek(offset)
-        self._left = self._size - position
-        return position
+        self._position = self._size if whence == SEEK_END else offset
+        return self._position
 
     def read(self, size: int) -> bytes:
-        data = self._file.read(min(size, self._left))
-        self._left -= len(data)
-        if self._left and not data:
+        left = self._size - self._position
+        with _READING:
+            self._file.seek(self._position)
+            data = self._file.read(min(size, left))
+        self._position += len(data)
+        if left and not data:
             raise OSError("the file became shorter while it was sent")
         return data
 

@@ -170,6 +170,17 @@ async def test_calls_at_once_may_share_an_image(service, tmp_path: Path) -> None
     assert len(answers) == 4
 
 
+async def test_calls_at_once_may_share_a_file(service, tmp_path: Path) -> None:
+    photo = Image.effect_noise((500, 500), 50)
+    photo.save(tmp_path / "shared.bmp")  # whatever its order, it decodes
+    async with AsyncClient(str(service.client.base_url)) as client:
+        with (tmp_path / "shared.bmp").open("rb") as shared:
+            await asyncio.gather(*(client.colorizations(shared, n=1) for _ in range(4)))
+    assert len(service.colorizer.photos) == 4
+    for sent in service.colorizer.photos:
+        np.testing.assert_array_equal(sent, np.asarray(photo))
+
+
 async def test_other_tasks_go_on_while_an_image_is_written(service, monkeypatch: pytest.MonkeyPatch) -> None:
     image, loop = Image.new("L", (8, 8)), asyncio.get_running_loop()
     written = asyncio.Event()
