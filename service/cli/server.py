@@ -30,7 +30,7 @@ SWITCH_SECONDS = 0.0005
 briefly between its many small steps."""
 
 OWN_FILES = 200
-"""Open files besides connections: 30 at rest, and a few for each decoder."""
+"""Open files besides connections and decoded photos: 30 at rest, and a few for each decoder."""
 
 
 def run(host: str, port: int, load: Load) -> int:
@@ -38,7 +38,7 @@ def run(host: str, port: int, load: Load) -> int:
     try:
         refuse_unknown(os.environ)
         settings = read_settings()
-        _allow_files(settings.max_connections + OWN_FILES)
+        _allow_files(_most_files(settings))
         logs.configure(settings.log_format)
         application = create_app(settings, load)
     except (ValueError, TracingUnavailableError) as error:
@@ -53,6 +53,12 @@ def run(host: str, port: int, load: Load) -> int:
     engine: Engine = application.state.engine
     Server(server_config(application, settings, host=host, port=port), engine).run()
     return FAILED if engine.state is State.FAILED else 0
+
+
+def _most_files(settings: Settings) -> int:
+    """Return the maximum number of open files. A request in flight has a connection, and a photo in shared memory."""
+    photos = min(settings.queue_length, settings.max_connections)
+    return settings.max_connections + photos + OWN_FILES
 
 
 def _allow_files(count: int) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from service.cli import program
-from service.cli.server import _allow_files
+from service.cli.server import OWN_FILES, _allow_files, _most_files
 from service.engine import CANARY_SIDE
 from service.settings import Settings, SettingsError, read_settings, refuse_unknown
 from tests.programs import run
@@ -85,6 +85,12 @@ def test_a_low_limit_on_open_files_is_raised() -> None:
         assert resource.getrlimit(resource.RLIMIT_NOFILE) == (soft, hard)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize(("queue_length", "photos"), [(256, 256), (2**62, 600)])
+def test_photos_in_flight_are_open_files(queue_length: int, photos: int) -> None:
+    settings = Settings(max_connections=600, queue_length=queue_length)
+    assert _most_files(settings) == 600 + photos + OWN_FILES
 
 
 @pytest.mark.parametrize("port", ["-1", "65536"])
