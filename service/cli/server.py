@@ -29,7 +29,7 @@ SWITCH_SECONDS = 0.0005
 """Interpreter switch interval, in place of Python's 5 ms: while routes parse and write, a draw needs the interpreter
 briefly between its many small steps."""
 
-OWN_FILES = 200
+OWN_FILES = 160
 """Open files besides connections and decoded photos: 30 at rest, and a few for each decoder."""
 
 
