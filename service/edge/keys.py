@@ -1,12 +1,14 @@
 """API keys: random, stored as hashes, compared in constant time."""
 
+import fcntl
 import hashlib
 import os
 import re
 import secrets
 import stat
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hmac import compare_digest
 from pathlib import Path
@@ -102,19 +104,8 @@ def add_key(path: Path, name: str, limits: str = "") -> str:
     if os.path.lexists(path) and not path.is_file():  # a device or a pipe must not become a file
         raise KeyFileError(f"{path}: expected a file")
     try:
-        before = path.read_text() if path.exists() else ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise KeyFileError(f"{path}: cannot be read: {error}") from error
-    text = "\n".join([*before.splitlines(), line, ""])
-    _parse(text, path)
-    try:
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=path.name) as folder:
-            new = Path(folder, path.name)
-            new.touch(0o600)  # for its owner alone
-            new.write_text(text)
-            if path.exists():  # keep its readers, such as the service
-                _let_read(new, path)
-            new.replace(path)  # atomic
+        with _locked(path.parent):
+            _append(path, line)
     except OSError as error:
         raise KeyFileError(f"{path}: cannot be written: {error.strerror}") from error
     return secret
@@ -126,6 +117,35 @@ def parse_limits(text: str) -> tuple[RateLimitItem, ...]:
     if any(limit.amount < 1 for limit in limits):
         raise ValueError(f"expected a rate limit of at least 1, got {text}")
     return limits
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Let one process at a time change a folder: of two that add keys at once, the later would drop the other's."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some network file systems cannot lock folders
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _append(path: Path, line: str) -> None:
+    """Add a line to the file, whole or not at all. Raises KeyFileError if it is malformed, and OSError."""
+    try:
+        before = path.read_text() if path.exists() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise KeyFileError(f"{path}: cannot be read: {error}") from error
+    text = "\n".join([*before.splitlines(), line, ""])
+    _parse(text, path)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=path.name) as folder:
+        new = Path(folder, path.name)
+        new.touch(0o600)  # for its owner alone
+        new.write_text(text)
+        if path.exists():  # keep its readers, such as the service
+            _let_read(new, path)
+        new.replace(path)  # atomic
 
 
 def _let_read(new: Path, path: Path) -> None:

@@ -3,6 +3,8 @@
 import hashlib
 import os
 import stat
+import time
+from concurrent.futures import Executor
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -73,6 +75,20 @@ def test_a_key_is_added_to_the_file_that_a_link_names(path, tmp_path) -> None:
     secret = add_key(link, "bob")
     assert link.is_symlink()
     assert KeyRing(path).find(secret) is not None
+
+
+def test_keys_added_at_once_are_all_kept(path, monkeypatch, pool: Executor) -> None:
+    parse = keys._parse
+
+    def parse_slowly(text: str, path: Path) -> tuple[keys.Key, ...]:
+        time.sleep(0.05)
+        return parse(text, path)
+
+    monkeypatch.setattr(keys, "_parse", parse_slowly)
+    names = ["ann", "bob", "cyd"]
+    secrets = [each.result() for each in [pool.submit(add_key, path, name) for name in names]]
+    ring = KeyRing(path)
+    assert [key.name for secret in secrets if (key := ring.find(secret))] == names
 
 
 def test_no_key_is_added_if_the_file_would_change_its_owner(path, tmp_path, monkeypatch) -> None:
