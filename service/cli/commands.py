@@ -274,6 +274,9 @@ def _fields(options: dict[str, Any], endpoint: ColorEndpoint) -> dict[str, Any]:
 def _hint(text: str) -> dict[str, float | str]:
     try:
         x, y, color = text.split(",")
-        return {"x": float(x), "y": float(y), "color": color.strip()}
+        place = {"x": float(x), "y": float(y)}
     except ValueError as error:
         raise typer.BadParameter(f"expected X,Y,#RRGGBB, got {text}", param_hint="--hint") from error
+    if not all(0 <= each <= 1 for each in place.values()):  # NaN neither; JSON does not have it
+        raise typer.BadParameter(f"expected X and Y from 0 to 1, got {text}", param_hint="--hint")
+    return {**place, "color": color.strip()}

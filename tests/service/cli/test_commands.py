@@ -60,6 +60,8 @@ def test_hints(service, run: Callable, photo: Path) -> None:
     assert (first.x, first.y, first.color) == (0.25, 0.75, (0xA0, 0x3C, 0x28))
     assert (second.x, second.y) == (1, 0)
     run("colorize", photo, "--hint", "left", status=2)
+    for outside in ("nan,0,#000000", "0,inf,#000000", "1.1,0,#000000"):
+        assert "X and Y from 0 to 1" in run("colorize", photo, "--hint", outside, status=2).stderr
 
 
 def test_a_random_seed_is_in_the_names_and_in_the_record(run: Callable, photo: Path) -> None:
