@@ -2,6 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PORT ?= 8000
 DATA ?= photos
+FOLDER = $(DATA:~/%=$(HOME)/%)# in quotes, where DATA may have spaces, the shell leaves ~ as it is
 MINUTES ?= 120
 BEFORE ?= 8a7a628
 VULNERABILITIES ?= pypi
@@ -72,10 +73,10 @@ audit: .venv/for-serving  ## look for known vulnerabilities of what the images h
 	  { echo 'Vulnerable, or not to be known: the list of vulnerabilities must be reached over the network.' >&2; exit 1; }
 
 train: .venv/for-train  ## train every level on DATA for MINUTES minutes in all
-	$(BIN)/python -m training run --data $(DATA) --minutes $(MINUTES) --out runs/train --resume
+	$(BIN)/python -m training run --data "$(FOLDER)" --minutes $(MINUTES) --out runs/train --resume
 
 eval: .venv/for-eval  ## measure weights/ on DATA
-	$(BIN)/python -m benchmarks.quality --data $(DATA) --json -
+	$(BIN)/python -m benchmarks.quality --data "$(FOLDER)" --json -
 
 bench: .venv/for-test  ## measure speed, beside peers from PyPI and the commit BEFORE: some 25 minutes; figures in build/benchmarks
 	$(BIN)/python -m benchmarks.suite --before $(BEFORE)
