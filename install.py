@@ -14,6 +14,7 @@ This program needs the standard library alone.
 import ast
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -48,14 +49,17 @@ PIP_TO_UV = {
 
 def main(extra: str = "") -> None:
     """Install uv, torch where it is needed, and then all the rest."""
+    extras_there = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    if extra and extra not in extras_there:
+        sys.exit(f"no extra is named {extra}; pyproject.toml has {', '.join(sorted(extras_there))}")
     gpu = has_nvidia_gpu()
     extras = wanted_extras(extra, gpu)
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check")
     configuration = subprocess.run((*pip, "config", "list"), capture_output=True, text=True, check=True).stdout  # noqa: S603 - fixed words
     for name, value in uv_variables(configuration).items():
         os.environ.setdefault(name, value)
-    if not UV.exists():
-        subprocess.run((*pip, "install", "--quiet", UV_RANGE), check=True)  # noqa: S603 - fixed words
+    if not os.access(UV, os.X_OK):  # forced: to pip, an installation without its program is complete
+        subprocess.run((*pip, "install", "--quiet", "--force-reinstall", UV_RANGE), check=True)  # noqa: S603 - fixed words
     install_torch([each for one in ("", *extras) for each in torch_requirements(one)], gpu)
     project = f"{ROOT}[{','.join(extras)}]" if extras else str(ROOT)
     if not uv("--editable", project):
@@ -115,7 +119,7 @@ def uv(*words: str, show: bool = True, seconds: float | None = None, variables: 
     environment = os.environ | (variables or {})
     try:
         done = subprocess.run(command, stderr=hidden, env=environment, timeout=seconds, check=False)  # noqa: S603 - from here
-    except subprocess.TimeoutExpired:
+    except (OSError, subprocess.TimeoutExpired):  # such as a uv for another machine
         return False
     return done.returncode == 0
 
@@ -159,4 +163,7 @@ def say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    try:
+        main(*sys.argv[1:])
+    except subprocess.CalledProcessError as error:  # pip said why
+        sys.exit(f"{error.stderr or ''}tintflow is not installed: {shlex.join(error.cmd)} failed")

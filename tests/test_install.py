@@ -124,6 +124,51 @@ def test_the_real_uv_takes_a_wheel_at_hand_and_leaves_what_is_there(tmp_path: Pa
     assert capsys.readouterr().out == ""
 
 
+def test_a_uv_that_does_not_start_installs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(install, "UV", tmp_path / "uv")
+    assert not install.uv("torch")
+    install.UV.touch(0o600)
+    assert not install.uv("torch")
+
+
+@pytest.mark.parametrize(
+    ("extra", "pip", "reason"),
+    [
+        ("gpus", "exit 0", "no extra is named gpus; pyproject.toml has dev, "),
+        ("", "echo 'no network' >&2; exit 1", "no network\ntintflow is not installed: "),
+    ],
+)
+def test_what_cannot_be_installed_is_said_without_a_traceback(
+    tmp_path: Path, extra: str, pip: str, reason: str
+) -> None:
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\n{pip}\n")
+    python.chmod(0o755)
+    program = (
+        "import runpy, sys; sys.executable, *sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    command = [sys.executable, "-c", program, python, ROOT / "install.py", extra]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    assert done.returncode == 1
+    assert done.stderr.startswith(reason)
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("target", ["train", "eval"])
+def test_make_takes_folders_with_spaces_and_of_the_home(tmp_path: Path, target: str) -> None:
+    for name in ("Makefile", "pyproject.toml", "install.py"):
+        shutil.copy(ROOT / name, tmp_path)
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\nfor word; do echo "[$word]"; done\n')
+    python.chmod(0o755)
+    (tmp_path / ".venv" / f"for-{target}").touch()
+    for given, taken in (("my photos", "my photos"), ("~/photos", "/home/ann/photos")):
+        command = ["make", target, f"DATA={given}", "HOME=/home/ann"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)  # noqa: S603
+        assert f"[--data]\n[{taken}]\n" in done.stdout
+
+
 def test_make_names_an_old_python_and_leaves_it_for_another(tmp_path: Path) -> None:
     for name in ("Makefile", "pyproject.toml", "install.py"):
         shutil.copy(ROOT / name, tmp_path)
