@@ -51,7 +51,11 @@ def run(host: str, port: int, load: Load) -> int:
     sys.setswitchinterval(SWITCH_SECONDS)
     log.info("starting", keys_required=settings.api_keys_file is not None, address=f"{host}:{port}")
     engine: Engine = application.state.engine
-    Server(server_config(application, settings, host=host, port=port), engine).run()
+    try:
+        Server(server_config(application, settings, host=host, port=port), engine).run()
+    except SystemExit:  # uvicorn's, after it logged the system's reason
+        log.error("not_started", reason=f"not listening on {host}:{port}; the error above says why")
+        return FAILED
     return FAILED if engine.state is State.FAILED else 0
 
 

@@ -356,6 +356,14 @@ def test_weights_that_cannot_be_used_end_the_start_with_one_line(
     assert words in line["reason"]
 
 
+def test_an_address_in_use_ends_the_start_with_status_1(service, monkeypatch) -> None:
+    monkeypatch.setattr("service.telemetry.logs.configure", lambda log_format: None)
+    monkeypatch.setattr("service.cli.program.load_colorizer", lambda settings: service.colorizer)
+    with structlog.testing.capture_logs() as lines:
+        run(cli.app, "serve", "--port", service.client.base_url.port, status=1)
+    assert lines[-1]["reason"] == f"not listening on 127.0.0.1:{service.client.base_url.port}; the error above says why"
+
+
 def test_a_service_whose_decoders_do_not_work_is_not_ready(start) -> None:
     service = start(canary_seconds=0.05)
     decoders = service.app.state.engine._decoders
