@@ -8,15 +8,18 @@ import numpy as np
 from model import colorizer
 from model.drawing.passes import Decoded, Passes
 from model.drawing.runtimes.runtime import Condition, Floats
-from service.loading import user_cache
+from service.loading import user_cache, weights_file
 from service.settings import Settings
 
 __all__ = ["decode", "load_colorizer"]
 
 
 def load_colorizer(weights: Path, device: str) -> colorizer.CinnColorizer:
-    """Load weights with their compiled graphs from the cache. Raises CheckpointError or InputError."""
-    return colorizer.load_colorizer(weights, device, Settings().cache or user_cache())
+    """Load weights, from a file or from a folder that holds one, with their compiled graphs from the cache.
+
+    Raises FileNotFoundError, CheckpointError or InputError.
+    """
+    return colorizer.load_colorizer(weights_file(weights), device, Settings().cache or user_cache())
 
 
 def decode(passes: Passes, condition: Condition, latents: Sequence[Floats]) -> Decoded:

@@ -13,7 +13,7 @@ from model.options import SampleOptions
 from model.protocol import Colorizer, DrawTask
 from service.settings import Settings
 
-__all__ = ["Load", "fill_cache", "load_and_warm_up", "load_colorizer", "small_task", "user_cache"]
+__all__ = ["Load", "fill_cache", "load_and_warm_up", "load_colorizer", "small_task", "user_cache", "weights_file"]
 
 Load = Callable[[Settings], Colorizer]
 RAMP = np.tile(np.linspace(0, 255, 256).astype(np.uint8), (256, 1))
@@ -29,14 +29,20 @@ def load_colorizer(settings: Settings) -> Colorizer:
 
     Raises FileNotFoundError, or the model's errors. Imports the model late: with another one, it is not needed.
     """
-    found = sorted(settings.weights.glob("*.safetensors")) if settings.weights.is_dir() else [settings.weights]
-    if len(found) != 1:
-        raise FileNotFoundError(f"{settings.weights}: expected one .safetensors file, got {len(found)}")
+    file = weights_file(settings.weights)
     from model.colorizer import lacks_torch, load_colorizer
 
     if settings.device == "auto" and lacks_torch():
         log.warning("gpu_not_used", reason=TORCH_MISSING)
-    return load_colorizer(found[0], settings.device, settings.cache or user_cache())
+    return load_colorizer(file, settings.device, settings.cache or user_cache())
+
+
+def weights_file(path: Path) -> Path:
+    """Return the file of weights that a path names: itself, or the only one in a folder. Raises FileNotFoundError."""
+    found = sorted(path.glob("*.safetensors")) if path.is_dir() else [path]
+    if len(found) != 1:
+        raise FileNotFoundError(f"{path}: expected one .safetensors file, got {len(found)}")
+    return found[0]
 
 
 def user_cache() -> Path | None:

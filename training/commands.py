@@ -30,7 +30,9 @@ Photos = Annotated[Path, typer.Option(exists=True, help="Photos to train on: a f
 HeldOutPhotos = Annotated[
     Path, typer.Option(exists=True, help="Photos to measure on: a tar or a folder; its folders are subsets.")
 ]
-Weights = Annotated[Path, typer.Option(help="Weights to measure.", show_default="the released ones")]
+Weights = Annotated[
+    Path, typer.Option(envvar="TINTFLOW_WEIGHTS", help="Weights to measure.", show_default="the released ones")
+]
 Init = Annotated[Path | None, typer.Option(exists=True, help="Weights to start from, or to take h from.")]
 Features = Annotated[Path | None, typer.Option(help="Folder of the condition features; default: inside OUT.")]
 Views = Annotated[int, typer.Option(min=1, help="Views of each photo: one whole, the others random crops.")]

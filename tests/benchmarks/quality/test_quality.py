@@ -124,6 +124,15 @@ def test_one_object_for_each_subset(subsets: Path, tiny_file: Path) -> None:
     assert report["pets"]["top_1_truth"] == 100
 
 
+def test_weights_are_those_of_the_service_s_setting(
+    subsets: Path, tiny_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny_weights.write_bytes(b"damaged")
+    for weights in (tiny_weights, tiny_weights.parent):
+        monkeypatch.setenv("TINTFLOW_WEIGHTS", str(weights))
+        assert f"{tiny_weights} is damaged" in run(main, "--data", subsets, status=2).stderr
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
