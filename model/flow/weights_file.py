@@ -95,8 +95,8 @@ def open_weights(path: Path, *names: str) -> OpenedWeights:
         length = int.from_bytes(data[:HEADER_LENGTH_BYTES], "little")
         header = json.loads(data[HEADER_LENGTH_BYTES : HEADER_LENGTH_BYTES + length])
         metadata: dict[str, Any] = json.loads(header["__metadata__"][METADATA])
-    if names and metadata.get("name") not in names:
-        raise CheckpointError(f"{path}: expected {' or '.join(names)}, got {metadata.get('name')}")
+        if names and metadata.get("name") not in names:
+            raise CheckpointError(f"{path}: expected {' or '.join(names)}, got {metadata.get('name')}")
     return OpenedWeights(path, metadata, data, digest)
 
 
@@ -115,7 +115,7 @@ def explained(path: Path) -> Iterator[None]:
     """Raise CheckpointError if contents are missing from a safetensors file, or belong to another network."""
     try:
         yield
-    except (SafetensorError, KeyError, RuntimeError, TypeError, ValueError) as error:
+    except (AttributeError, SafetensorError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path} does not hold weights of this version: {error}") from error
 
 

@@ -1,6 +1,7 @@
 """Weights are read exactly as they were written, or refused."""
 
 import hashlib
+import json
 import math
 import os
 from collections.abc import Callable
@@ -106,6 +107,14 @@ def write_nan(path: Path) -> None:
     resum(path)
 
 
+def write_other_kinds(path: Path) -> None:
+    with safe_open(path, "pt") as file:
+        facts = json.loads(file.metadata()["tintflow"])
+    facts["config"]["decoder"] = []
+    save_file(load_file(path), path, {"tintflow": json.dumps(facts)})
+    resum(path)
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
@@ -114,6 +123,7 @@ def write_nan(path: Path) -> None:
         (lambda path: (path.parent / "SHA256SUMS").write_text("0  other.safetensors\n"), "does not list"),
         (flip_one_bit, "is damaged"),
         (write_text, "does not hold weights of this version"),
+        (write_other_kinds, "does not hold weights of this version"),
         (write_something_else, "does not hold weights of this version"),
         (write_nan, "not finite"),
     ],
