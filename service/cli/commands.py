@@ -1,5 +1,6 @@
 """The commands: their options are the interface's fields, and each makes one call for every photo."""
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,7 +26,7 @@ from service.cli.watching import Watcher
 from service.client import AsyncClient, LikelihoodResponse
 from service.client.client import AT_ONCE
 from service.client.found import Photo, is_within
-from service.client.record import Record
+from service.client.record import RECORD, Record
 from service.settings import Settings
 
 __all__ = ["add_commands"]
@@ -243,6 +244,8 @@ def _maker(options: dict[str, Any], command: Command) -> CommandMaker:
     """Make the output folder, if missing, and return the maker of its files."""
     out = Path(options["out"])
     make_folder(out)
+    if (file := out / RECORD).exists() and not os.access(file, os.W_OK):  # else each photo fails once it is colored
+        raise typer.BadParameter(f"{file} cannot be written to", param_hint="--out")
     record = Record(out)
     return CommandMaker(out, record, _asked(options, command, record), options["overwrite"])
 

@@ -9,9 +9,9 @@ from pydantic import BaseModel, SkipValidation
 
 from service.client.found import Photo
 
-__all__ = ["Entry", "Made", "Record", "identify"]
+__all__ = ["RECORD", "Entry", "Made", "Record", "identify"]
 
-NAME = "tintflow.jsonl"
+RECORD = "tintflow.jsonl"
 FileName = SkipValidation[str]
 """a file name; bytes that are not UTF-8 are surrogates, as Python has them"""
 
@@ -63,7 +63,7 @@ class Record:
 
     def __init__(self, out: Path) -> None:
         """Read the entries; skip unfinished (after a kill) and damaged lines."""
-        self._out, self._file = out, out / NAME
+        self._out, self._file = out, out / RECORD
         self._of_photo: dict[str, Entry] = {}
         self._last: dict[str, Entry] = {}
         if self._file.exists():

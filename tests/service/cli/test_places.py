@@ -89,6 +89,13 @@ def test_a_folder_that_cannot_be_written(refused: Callable, photo: Path, out: st
     assert "the folder empty cannot be written to" in refused("colorize", photo, "-n", 1, "-o", out)
 
 
+def test_a_record_that_cannot_be_written(refused: Callable, photo: Path, monkeypatch) -> None:
+    record = Path("empty/tintflow.jsonl")
+    record.touch()
+    monkeypatch.setattr(os, "access", lambda path, mode: path != record or not mode & os.W_OK)
+    assert "empty/tintflow.jsonl cannot be written to" in refused("colorize", photo, "-n", 1, "-o", "empty")
+
+
 @pytest.mark.parametrize("command", ["colorize", "likelihood"])
 @pytest.mark.parametrize(
     ("words", "expected"),
