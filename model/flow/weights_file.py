@@ -121,5 +121,5 @@ def explained(path: Path) -> Iterator[None]:
 
 def _read_sums(folder: Path) -> dict[str, str]:
     sums = folder / CHECKSUMS
-    lines = sums.read_text().splitlines() if sums.is_file() else []
+    lines = sums.read_text("utf-8", "replace").splitlines() if sums.is_file() else []
     return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}

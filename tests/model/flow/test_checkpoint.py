@@ -121,6 +121,7 @@ def write_other_kinds(path: Path) -> None:
         (Path.unlink, "no weights at"),
         (lambda path: (path.parent / "SHA256SUMS").unlink(), "no SHA256SUMS"),
         (lambda path: (path.parent / "SHA256SUMS").write_text("0  other.safetensors\n"), "does not list"),
+        (lambda path: (path.parent / "SHA256SUMS").write_bytes(b"\xff"), "does not list"),
         (flip_one_bit, "is damaged"),
         (write_text, "does not hold weights of this version"),
         (write_other_kinds, "does not hold weights of this version"),
