@@ -32,7 +32,7 @@ TOLD = 20
 
 def bulk(
     photos: Annotated[Path, typer.Argument(metavar="INPUT", exists=True, help="A folder of photos or of Parquet.")],
-    out: Annotated[Path, typer.Argument(metavar="OUTPUT", help="Folder for the colorings.")],
+    out: Annotated[Path, typer.Argument(parser=o.path, metavar="OUTPUT", help="Folder for the colorings.")],
     n: Annotated[int, o.option("n")] = 1,
     temperature: Annotated[float | None, o.option("temperature")] = None,
     seed: Annotated[int | None, o.option("seed")] = None,

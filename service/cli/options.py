@@ -30,6 +30,7 @@ __all__ = [
     "field_options",
     "option",
     "parameter",
+    "path",
 ]
 
 LOOK = {each.name for each in fields(Look)}
@@ -60,15 +61,15 @@ def _checked(check: Callable[[str], object]) -> Callable[[str | None], str | Non
     return callback
 
 
-def _photo(text: str) -> Path:
-    """Return the path of a photo. Raises BadParameter for an empty one, which would mean the current folder."""
+def path(text: str) -> Path:
+    """Return a path. Raises BadParameter for an empty one, which would mean the current folder."""
     if not text:
         raise typer.BadParameter("a name is empty")
     return Path(text)
 
 
 def _photos(text: str) -> Any:
-    return typer.Argument(parser=_photo, metavar="PHOTO", help=text)
+    return typer.Argument(parser=path, metavar="PHOTO", help=text)
 
 
 def _flag(name: str, text: str) -> Any:
@@ -83,7 +84,17 @@ PhotosOrInput = Annotated[
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", exists=True, file_okay=False, help="A folder of photos.")]
 Every = Annotated[float, typer.Option("--every", min=0.1, help="Seconds between two checks of the folder.")]
 
-Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the colorings, or one file.", rich_help_panel=FILES)]
+Out = Annotated[
+    Path,
+    typer.Option(
+        "--out",
+        "-o",
+        parser=path,
+        metavar="PATH",
+        help="Folder for the colorings, or one file.",
+        rich_help_panel=FILES,
+    ),
+]
 Overwrite = _flag("--overwrite", "Make finished colorings again, and replace files.")
 Strip = _flag("--strip", "Leave out EXIF and ICC profile. By default, colorings keep them, except the GPS position.")
 KeepGps = _flag("--keep-gps", "Keep the GPS position, too.")

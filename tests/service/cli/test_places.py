@@ -77,6 +77,11 @@ def test_a_folder_may_look_like_a_file_if_it_is_there(run: Callable, photo: Path
     assert list(Path("scans.2026").glob("photo-*.jpg"))
 
 
+@pytest.mark.parametrize("command", [["colorize", "photo.png"], ["watch", "empty"]])
+def test_an_empty_output_is_not_the_current_folder(refused: Callable, photo: Path, command: list[str]) -> None:
+    assert "a name is empty" in refused(*command, "-o", "")
+
+
 @pytest.mark.parametrize("out", ["new", "new/x.jpg"])
 def test_a_folder_that_cannot_be_made(refused: Callable, photo: Path, out: str, monkeypatch) -> None:
     monkeypatch.setattr(Path, "mkdir", Mock(side_effect=PermissionError(13, "Permission denied")))
