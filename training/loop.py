@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from pickle import UnpicklingError
+from statistics import fmean
 from typing import Generic, TypeVar, cast
 
 import numpy as np
@@ -17,7 +18,7 @@ import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
-from model.errors import InputError
+from model.errors import InputError, ModelError
 from model.flow.condition import ConditionNetwork
 from model.flow.weights_file import write_whole
 from training.dataset import Batch, Dataset, to_device
@@ -27,10 +28,16 @@ from training.objectives.objective import Losses, Objective
 from training.processes import Processes
 from training.unfreeze import refine, unfreeze
 
-__all__ = ["LoopConfig", "Trainer"]
+__all__ = ["DivergedError", "LoopConfig", "Trainer"]
 
 EVALUATION_SEED = 1
+FAR = 10.0
+"""If the held-out loss was never below its first value plus this, training has diverged; usually bits per dimension."""
 BatchT = TypeVar("BatchT")
+
+
+class DivergedError(ModelError, RuntimeError):
+    """Training left weights that are not finite, or far worse than those it began with."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +89,8 @@ class History:
     """step, then for each reported loss the running mean in training, and the held-out mean"""
     best: float = math.inf
     """the lowest mean of the held-out losses"""
+    first: float = math.inf
+    """the mean of the held-out losses before training; infinite in states that do not know it"""
 
 
 class Player(Generic[BatchT]):
@@ -183,9 +192,9 @@ class Trainer(Generic[BatchT]):
 
         Evaluates averaged weights on held-out photos every few minutes and at the end, writes state_file each time, and
         ends with the best of these weights. Continues from an existing state_file; raises InputError if that is damaged
-        or from other options.
+        or from other options, and DivergedError, which keeps the last state_file.
         """
-        if state_file.exists():
+        if resumes := state_file.exists():
             self._load(state_file)
         keep_freed_memory()
         config, history, processes = self.config, self.history, self.processes
@@ -198,7 +207,11 @@ class Trainer(Generic[BatchT]):
         stopped = False
         with stop_signals() as stop, Progress(*columns, transient=True, disable=not processes.first) as bar:
             if processes.first:
-                print(f"training {', '.join(self.names)} from step {history.step}", flush=True)
+                began = f"training {', '.join(self.names)} from step {history.step}"
+                if not resumes:
+                    history.first = fmean(self.evaluate())
+                    began += f"; held out {history.first:.4f}"
+                print(began, flush=True)
             task = bar.add_task("", total=1.0)
             while self._done() < 1 and not stopped:
                 self._seed(generator)
@@ -322,8 +335,14 @@ class Trainer(Generic[BatchT]):
             return
         with self.ema.applied():
             held_out = self.evaluate()
+        mean = fmean(held_out)
+        if not math.isfinite(mean) or min(mean, self.history.best) > self.history.first + FAR:
+            kept = f"continue {state_file} with --resume" if state_file.exists() else "begin again"
+            raise DivergedError(
+                f"training diverged: at step {self.history.step}, the held-out loss is {mean:.4g}, and it began with "
+                f"{self.history.first:.4g}; {self.history.skipped} steps skipped; {kept}, at a lower --learning-rate"
+            )
         self.history.losses.append((self.history.step, list(self.running), held_out))
-        mean = sum(held_out) / len(held_out)
         if mean < self.history.best:
             self.history.best = mean
             self.best = {name: value.clone() for name, value in self.ema.values.items()}

@@ -36,7 +36,8 @@ from training.draws import DrawConfig
 from training.ema import Ema
 from training.features import STEPS_PER_STD, build_features
 from training.imagenet import FILE, PACKAGE, load_imagenet_weights, read_package
-from training.loop import LoopConfig, Trainer
+from training.lock import locked
+from training.loop import DivergedError, LoopConfig, Trainer
 from training.objectives.coarsest import CoarsestObjective, PriorObjective
 from training.objectives.details import DetailsObjective
 from training.run import OBJECTIVES, SHARES, RunConfig, join, prepare, run, run_scored, run_thin, run_worn
@@ -209,7 +210,8 @@ def test_a_signal_while_what_was_learned_is_judged_is_heeded(
     handlers = [signal.getsignal(number) for number in numbers]
 
     def evaluate_and_stop() -> list[float]:
-        send(signal.SIGINT)
+        if stopped.history.step:
+            send(signal.SIGINT)
         return evaluate()
 
     monkeypatch.setattr(stopped, "evaluate", evaluate_and_stop)
@@ -243,14 +245,36 @@ def test_training_ends_with_the_weights_that_held_out_photos_were_likeliest_with
 
     def evaluate() -> list[float]:
         seen.append({name: p.detach().clone() for name, p in loop.trained.named_parameters()})
-        return [abs(len(seen) - 2.0)]  # the second evaluation is the best
+        return [abs(len(seen) - 3.0)]  # the third evaluation is the best, after two steps
 
     monkeypatch.setattr(loop, "evaluate", evaluate)
     assert loop.train(tmp_path / "state.pt")
-    assert len(seen) == 4
+    assert len(seen) == 5
     for name, p in loop.trained.named_parameters():
-        assert_close(p, seen[1][name], rtol=0, atol=0)
-    assert any(not torch.equal(seen[1][name], last) for name, last in seen[-1].items())
+        assert_close(p, seen[2][name], rtol=0, atol=0)
+    assert any(not torch.equal(seen[2][name], last) for name, last in seen[-1].items())
+
+
+@pytest.mark.parametrize("loss", [math.nan, math.inf])
+def test_training_that_diverges_keeps_its_last_state(
+    prepared: tuple[Cinn, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loss: float
+) -> None:
+    state = tmp_path / "state.pt"
+    loop = trainer(prepared, "coarsest", steps=4, checkpoint_steps=1)
+    losses = iter((1.0, 0.5, 20.0, loss))  # the first before any step
+    monkeypatch.setattr(loop, "evaluate", lambda: [next(losses)])
+    with pytest.raises(DivergedError, match=r"at step 3, .* began with 1; .* continue .*state\.pt with --resume"):
+        loop.train(state)
+    again = trainer(prepared, "coarsest", steps=2)
+    assert again.train(state)
+    assert (again.history.step, again.history.best) == (2, 0.5)
+
+
+def test_a_run_that_diverges_writes_no_weights(few_photos: Path, tiny_file: Path, tmp_path: Path) -> None:
+    config = RunConfig(few_photos, tmp_path / "run", ("coarsest",), views=1, init=tiny_file)
+    with pytest.raises(DivergedError, match=r"the held-out loss is .* begin again"):
+        run(config, loop=LoopConfig(steps=30, warmup_steps=1, batch=2, learning_rate=1e4))
+    assert {file.name for file in config.out.iterdir()} == {"run.json", "features"}
 
 
 def test_ema_averages_and_gives_back() -> None:
@@ -409,6 +433,14 @@ def test_a_folder_of_features_belongs_to_its_photos_and_h(tmp_path: Path, photos
         begin(few_photos, tmp_path / "other-h", features=features, init=other)
     with pytest.raises(InputError, match="features: expected a new folder"):
         begin(photos, tmp_path / "more-photos", features=features)
+
+
+@pytest.mark.parametrize("used", ["features", "out"])
+def test_two_runs_do_not_write_into_one_folder(tmp_path: Path, few_photos: Path, tiny_file: Path, used: str) -> None:
+    config = {"init": tiny_file, "features": tmp_path / "features"}
+    with locked(tmp_path / used, used), pytest.raises(InputError, match=f"{used}: expected a folder that no other run"):
+        begin(few_photos, tmp_path / "out", **config)
+    assert begin(few_photos, tmp_path / "out", **config) is not None
 
 
 def test_photos_beside_a_tar_are_trained_on(tmp_path: Path, photos: Path, tiny_file: Path) -> None:
