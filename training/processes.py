@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from typing import NamedTuple, TypeVar
 
@@ -37,6 +37,8 @@ class Processes:
     def __init__(self, share: Share | None = None, device: str = "cpu") -> None:
         self.share = share or Share()
         self._device = device
+        self.kept = ExitStack()
+        """what this process holds until its run ends"""
 
     @property
     def first(self) -> bool:
@@ -77,13 +79,17 @@ class Processes:
 def joined(device: str) -> Iterator[Processes]:
     """Join the other processes of torchrun, over NCCL on GPUs and gloo on CPUs; without torchrun, be alone."""
     if not dist.is_torchelastic_launched():
-        yield Processes(device=device)
+        alone = Processes(device=device)
+        with alone.kept:
+            yield alone
         return
     if device == "cuda":
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))  # `cuda` means this device from now on
     dist.init_process_group("nccl" if device == "cuda" else "gloo", timeout=PATIENCE)
     try:
-        yield Processes(Share(dist.get_rank(), dist.get_world_size()), device)
+        processes = Processes(Share(dist.get_rank(), dist.get_world_size()), device)
+        with processes.kept:
+            yield processes
     finally:
         dist.destroy_process_group()
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from training.dataset import Batch, FeatureDataset, PhotoDataset, to_device
 from training.draws import DrawConfig, DrawnBatch, DrawnDataset, build_draws
 from training.features import build_examples, build_features, standardize_network
 from training.imagenet import load_imagenet_weights
+from training.lock import locked
 from training.loop import LoopConfig, Trainer
 from training.objectives.coarsest import CoarsestObjective, PriorObjective
 from training.objectives.details import DetailsObjective
@@ -300,6 +301,8 @@ def _shares_surroundings(one: Mapping[str, Tensor], other: Mapping[str, Tensor])
 def _claim_run(config: RunConfig, cinn: Cinn, processes: Processes) -> None:
     belongs = origin(config) | {"model": repr(cinn.config), "draws": repr(config.draws)}
     _claim(processes, config.out / "run.json", "out", belongs)
+    if processes.first:
+        processes.kept.enter_context(locked(config.out, "out"))
 
 
 def _claim(processes: Processes, file: Path, option: str, belongs: Mapping[str, str]) -> None:
@@ -338,7 +341,7 @@ def _digest(data: bytes) -> str:
 def prepare(config: RunConfig, cinn: Cinn, processes: Processes | None = None) -> FeatureDataset:
     """Compute missing condition features and, for a new cINN, the scales that depend on the data.
 
-    Raises InputError for a folder with features of other photos or of another h.
+    Raises InputError for a folder with features of other photos or of another h, or that another run is filling.
     """
     processes = processes or Processes()
     if not config.init:
@@ -348,9 +351,10 @@ def prepare(config: RunConfig, cinn: Cinn, processes: Processes | None = None) -
     # in the precision in which checkpoints keep them
     weights = b"".join(p.half().cpu().numpy().tobytes() for p in cinn.network.parameters())
     belongs = {"data": origin(config)["data"], "h": _digest(weights)}
-    _claim(processes, _features(config) / "features.json", "features", belongs)
-    build = partial(build_features, cinn.network)
-    folders = _build_views(config, _features(config), "features", build, processes)
+    with locked(_features(config), "features") if processes.first else nullcontext():
+        _claim(processes, _features(config) / "features.json", "features", belongs)
+        build = partial(build_features, cinn.network)
+        folders = _build_views(config, _features(config), "features", build, processes)
     dataset = FeatureDataset(folders, config.held_out)
     if not config.init:
         standardize(cinn, dataset)

@@ -1,0 +1,45 @@
+"""A lock on a folder, so that two runs do not write into it at once."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from model.errors import InputError
+
+__all__ = ["locked"]
+
+
+@contextmanager
+def locked(folder: Path, option: str) -> Iterator[None]:
+    """Hold the lock of a folder, made if missing, until the block or the process ends.
+
+    Raises InputError, which names the option, if another run holds it. Windows and some network drives have no locks:
+    there, runs do not notice each other.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        held: int | None = _lock(folder)
+    except BlockingIOError as error:
+        expected = "a folder that no other run writes into; start again once that run is done with it"
+        raise InputError(option, expected, str(folder)) from error
+    except (ImportError, OSError):
+        held = None
+    try:
+        yield
+    finally:
+        if held is not None:
+            os.close(held)
+
+
+def _lock(folder: Path) -> int:
+    """Return a descriptor that holds the lock until it is closed."""
+    import fcntl  # late: not on Windows
+
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(held)
+        raise
+    return held
