@@ -49,7 +49,10 @@ class Target:
 
 
 def table(title: str, rows: Sequence[Mapping[str, object]]) -> Table:
-    """Return a table with a column for each name; numbers have four digits, pairs are a value and its error."""
+    """Return a table with a column for each name; numbers have four digits.
+
+    A pair is a value and its error, None if unknown.
+    """
     names = dict.fromkeys(name for row in rows for name in row)
     shown = Table(*(name.replace("_", " ") for name in names), title=title, box=MARKDOWN)
     for row in rows:
@@ -112,7 +115,7 @@ def _shown(cell: object) -> str:
         return ""
     if isinstance(cell, tuple):
         value, error = cell
-        return f"{_shown(value)} ± {error:.2g}"
+        return _shown(value) if error is None else f"{_shown(value)} ± {error:.2g}"
     if not isinstance(cell, float):
         return str(cell)
     return f"{cell:.4g}" if abs(cell) < 10_000 else f"{cell:.0f}"

@@ -67,8 +67,8 @@ def draw(reports: dict[str, dict[str, object]], path: Path) -> None:
     drawing = Figure(figsize=(11, 6), layout="constrained")
     temperatures = [float(each) for each in reports]
     for axis, (name, title) in zip(drawing.subplots(2, 3).flat, SHOWN.items(), strict=True):
-        values = np.array([report[name] for report in reports.values()], np.float64)
-        errors = np.array([report["standard_errors"][name] for report in reports.values()], np.float64)  # type: ignore[index]
+        values = np.array([report.get(name, np.nan) for report in reports.values()], np.float64)
+        errors = np.array([report["standard_errors"].get(name, 0.0) for report in reports.values()], np.float64)  # type: ignore[attr-defined]
         axis.errorbar(temperatures, values, yerr=errors, fmt="o-", color="black", capsize=3)
         if name in TRUTH:
             axis.axhline(TRUTH[name], color="gray", linewidth=0.8)

@@ -32,8 +32,8 @@ def ratio(above: Sequence[float] | NDArray[np.floating], below: Sequence[float] 
     return statistic
 
 
-def with_error(statistic: Statistic, photos: int, replicates: int = REPLICATES) -> tuple[float, float]:
-    """Return a statistic over photos, and its standard error.
+def with_error(statistic: Statistic, photos: int, replicates: int = REPLICATES) -> tuple[float, float | None]:
+    """Return a statistic over photos, and its standard error, or None if a single photo leaves it unknown.
 
     The error is the standard deviation over bootstrap samples of the photos, NaN left out.
     Source: Efron 1979, Bootstrap Methods: Another Look at the Jackknife.
@@ -42,9 +42,9 @@ def with_error(statistic: Statistic, photos: int, replicates: int = REPLICATES) 
     draws = rng.multinomial(photos, np.full(photos, 1 / photos), replicates).astype(np.float64)
     values = np.array([statistic(weights) for weights in draws])
     values = values[np.isfinite(values)]
-    return statistic(np.ones(photos)), float(values.std()) if values.size else 0.0
+    return statistic(np.ones(photos)), float(values.std()) if photos > 1 and values.size else None
 
 
-def mean_and_error(values: Sequence[float] | NDArray[np.floating]) -> tuple[float, float]:
-    """Return the mean of one value per photo, and its standard error."""
+def mean_and_error(values: Sequence[float] | NDArray[np.floating]) -> tuple[float, float | None]:
+    """Return the mean of one value per photo, and its standard error, as `with_error` does."""
     return with_error(mean(values), len(values))

@@ -83,7 +83,7 @@ def main(
             size = f"{level.config.size}²"
             statistics[f"unexplained {size}"] = ratio(columns[f"left {size}"], columns[f"bicubic {size}"])
         report[subset] = {
-            name: [round(value, 4) for value in with_error(statistic, len(rows))]
+            name: [None if value is None else round(value, 4) for value in with_error(statistic, len(rows))]
             for name, statistic in statistics.items()
         } | {"photos": len(rows)}
     print(json.dumps(report, indent=1, ensure_ascii=False))

@@ -18,14 +18,16 @@ PICTURES = {"": "drawn", "_default": "default", "_temperature_0": "zero", "_gray
 
 
 def figures_of(records: Sequence[Record]) -> dict[str, object]:
-    """Return a method's figures on a subset, named as in the model card, and their `standard_errors`."""
+    """Return a method's figures on a subset, named as in the model card, and their known `standard_errors`."""
     figures: dict[str, float] = {}
     errors: dict[str, float] = {}
     for name, statistic in _statistics(records):
         replicates = {"replicates": FID_REPLICATES} if isinstance(statistic, Fid) else {}
         figure, error = with_error(statistic, len(records), **replicates)
         if np.isfinite(figure):
-            figures[name], errors[name] = figure, error
+            figures[name] = figure
+            if error is not None:
+                errors[name] = error
     return {"photos": len(records)} | figures | {"standard_errors": errors}
 
 

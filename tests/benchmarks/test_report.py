@@ -12,7 +12,11 @@ from benchmarks.report import Target, write
 def test_a_missed_target_is_written_and_told_by_the_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "figures.json"
     kept, missed = Target("in 1 s", "0.5 s", True), Target("in 2 s", "3 s", False)
-    figures = {"seconds": 3.0, "runs": [{"n": 1}, {"p50_seconds": 0.12345}], "stages": {"decode": (1234.2, 6.78)}}
+    figures = {
+        "seconds": 3.0,
+        "runs": [{"n": 1}, {"p50_seconds": 0.12345}],
+        "stages": {"decode": (1234.2, 6.78), "encode": (5.0, None)},
+    }
     with pytest.raises(SystemExit) as ended:
         write("speed", [kept, missed], figures, str(file))
     assert ended.value.code == 1

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import skimage.color
 import skimage.data
+from PIL import Image
 
 from benchmarks.quality.__main__ import main
 from benchmarks.quality.measures import best_of_pixel, colorfulness, rmse, smooth_gradient
@@ -119,6 +120,7 @@ def test_one_object_for_each_subset(subsets: Path, tiny_file: Path) -> None:
         assert figures["best_of_8_pixel"] < figures["best_of_8_photo"] <= figures["best_of_1"]
         assert figures["variance"] > 0
         assert set(figures["standard_errors"]) < set(figures)
+        assert bool(figures["standard_errors"]) == (figures["photos"] > 1)
     assert {name for name, figures in report.items() if "top_5" in figures} == {"pets", "all"}
     assert {name for name, figures in report.items() if "kid_default" in figures} == {"all"}  # needs several photos
     assert report["pets"]["top_1_truth"] == 100
@@ -131,6 +133,14 @@ def test_weights_are_those_of_the_service_s_setting(
     for weights in (tiny_weights, tiny_weights.parent):
         monkeypatch.setenv("TINTFLOW_WEIGHTS", str(weights))
         assert f"{tiny_weights} is damaged" in run(main, "--data", subsets, status=2).stderr
+
+
+def test_gray_photos_alone_are_nothing_to_compare_with(subsets: Path, tiny_file: Path, tmp_path: Path) -> None:
+    gray = tmp_path / "gray"
+    gray.mkdir()
+    Image.open(subsets / "pets" / "0.png").convert("L").save(gray / "0.png")
+    done = run(main, "--data", gray, "--weights", tiny_file, "--no-judge", status=2)
+    assert "only near-gray photos in" in " ".join(done.stderr.split())
 
 
 @pytest.mark.parametrize(

@@ -55,10 +55,13 @@ def test_the_error_of_a_mean() -> None:
     # The spread over 256 replicates has an error of 4%.
     assert with_error(mean(values), 400)[1] == pytest.approx(values.std() / 20, rel=0.15)
     assert with_error(mean(np.ones(400)), 400)[1] == pytest.approx(0, abs=1e-12)
+    assert with_error(mean([3.0]), 1) == (3.0, None)
 
 
 def test_ratio() -> None:
     assert ratio([1, 5], [2, 4])(np.array([1.0, 1.0])) == pytest.approx(1)
     assert ratio([1, 5], [2, 4])(np.array([2.0, 0.0])) == pytest.approx(0.5)
     assert np.isnan(ratio([1], [0])(np.ones(1)))
-    assert with_error(ratio([3, 3], [1, 0]), 2)[1] > 0  # replicates without a denominator are left out
+    error = with_error(ratio([3, 3], [1, 0]), 2)[1]
+    assert error is not None
+    assert error > 0  # replicates without a denominator are left out
