@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -66,9 +67,10 @@ def read_photos(path: Path) -> Iterator[NDArray[np.uint8]]:
 def read_named_photos(path: Path) -> Iterator[tuple[str, NDArray[np.uint8]]]:
     """Yield name and (H, W, 3) sRGB of each photo below a folder, or in a tar shard; unreadable ones are skipped.
 
-    A folder may itself hold tar shards. Raises NoPhotosError if nothing could be read, and for a broken tar.
+    A folder may itself hold tar shards; if several hold a photo of one name, the second is NAME#2, and so on. Raises
+    NoPhotosError if nothing could be read, and for a broken tar.
     """
-    found = False
+    found: Counter[str] = Counter()
     for name, data in _read_files(path):
         try:
             with Image.open(io.BytesIO(data)) as image:
@@ -78,8 +80,8 @@ def read_named_photos(path: Path) -> Iterator[tuple[str, NDArray[np.uint8]]]:
             photo = np.asarray(_to_srgb(upright))
         except Exception:  # noqa: S112 (decoders raise anything on a broken file, and one photo is no loss)
             continue
-        found = True
-        yield name, photo
+        found[name] += 1
+        yield name if found[name] == 1 else f"{name}#{found[name]}", photo
     if not found:
         raise NoPhotosError(f"no readable photo in {path}")
 

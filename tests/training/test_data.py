@@ -113,6 +113,14 @@ def test_a_tar_is_read(shard: Path) -> None:
         assert [name for name, _ in read_named_photos(path)] == ["x/a.png", "x/sub/b.png"]
 
 
+def test_photos_of_one_name_in_several_tars_differ_in_name(shard: Path) -> None:
+    once = [name for name, _ in read_named_photos(shard)]
+    for i in range(2):
+        (shard.parent / f"shard-{i}.tar").write_bytes(shard.read_bytes())
+    thrice = [name for name, _ in read_named_photos(shard.parent)]
+    assert thrice == [name + number for number in ("", "#2", "#3") for name in once]
+
+
 def test_near_gray() -> None:
     gray = np.repeat(photo()[..., :1], 3, 2)
     assert is_near_gray(gray)
