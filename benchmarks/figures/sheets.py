@@ -11,6 +11,7 @@ from typing import Annotated, NamedTuple
 import numpy as np
 import typer
 from numpy.typing import NDArray
+from PIL import Image
 
 from benchmarks.figures.sheet import draw_sheet
 from benchmarks.network import load_colorizer
@@ -19,6 +20,7 @@ from benchmarks.quality.measures import rmse
 from benchmarks.quality.methods import CinnMethod
 from benchmarks.quality.records import as_floats
 from benchmarks.report import progress
+from model.errors import InputError
 from model.pixels.color import photo_to_lightness
 from model.pixels.upsampling import upsample_to_rgb
 from training.commands import RELEASED, Device, HeldOutPhotos, Weights, errors_printed
@@ -48,7 +50,9 @@ def main(
 ) -> None:
     """Draw a contact sheet, and print the photos' names from top to bottom."""
     with errors_printed():
-        out.parent.mkdir(parents=True, exist_ok=True)  # fails early, before photos are colorized
+        if out.suffix.lower() not in Image.registered_extensions():  # fails early, before photos are colorized
+            raise InputError("out", "a file of a picture, such as sheet.png", str(out))
+        out.parent.mkdir(parents=True, exist_ok=True)
         method = CinnMethod(load_colorizer(weights, device))
         names = [name for name, _ in read_named_photos(data)]
         drawn = names if failures else np.random.default_rng(seed).permutation(names)[:photos].tolist()

@@ -82,7 +82,10 @@ def read_labels(path: Path) -> dict[str, int]:
         missing = {"file", "class_index"} - set(rows.fieldnames or ())
         if missing:
             raise InputError("labels", "a TSV with columns file and class_index", f"none named {sorted(missing)}")
-        return {row["file"]: int(row["class_index"]) for row in rows}
+        try:
+            return {row["file"]: int(row["class_index"]) for row in rows}
+        except (TypeError, ValueError) as error:
+            raise InputError("labels", "a whole number as class_index in every row", error) from error
 
 
 def _table(title: str, columns: Report) -> Table:

@@ -40,6 +40,7 @@ def test_quality_against_temperature(
     ("program", "out"),
     [
         (sheets, "a file/figures/sheet.png"),
+        (sheets, "sheet without a suffix"),
         (temperatures, "a file/figures"),
         (candidates, "a file/rated"),
         (candidates, "rated"),

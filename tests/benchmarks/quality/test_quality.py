@@ -148,6 +148,8 @@ def test_gray_photos_alone_are_nothing_to_compare_with(subsets: Path, tiny_file:
     [
         ("photo\tclass\n", "a TSV with columns file and class_index"),
         ("file\tclass_index\n0.png\t285\n", "of 0.png"),  # lacks the folder
+        ("file\tclass_index\npets/0.png\tcat\n", "a whole number as class_index"),
+        ("file\tclass_index\npets/0.png\n", "a whole number as class_index"),
     ],
 )
 def test_labels_that_do_not_fit(subsets: Path, tiny_file: Path, tmp_path: Path, content: str, message: str) -> None:
