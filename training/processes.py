@@ -66,11 +66,12 @@ class Processes:
 
         So the first has claimed a folder before any writes to it, and all files exist before any reads them.
         """
-        self._wait()
+        self.wait()
         yield from work[self.share.rows]
-        self._wait()
+        self.wait()
 
-    def _wait(self) -> None:
+    def wait(self) -> None:
+        """Wait until all processes are here."""
         if self.share.of > 1:
             dist.barrier()
 

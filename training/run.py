@@ -254,10 +254,14 @@ def _train(trainer: Trainer[Any], state: Path, result: Checkpoint) -> Path | Non
 
 
 def _write(result: Checkpoint, out: Path, processes: Processes) -> Path:
-    """Write a run's weights, in the first process; return their path."""
+    """Write a run's weights, in the first process; return their path.
+
+    The others wait: torchrun ends all as soon as one fails, and gloo sometimes fails while Python ends.
+    """
     path = out / WEIGHTS_FILE
     if processes.first:
         save_checkpoint(result, path)
+    processes.wait()
     return path
 
 
