@@ -38,7 +38,7 @@ class Processes:
         self.share = share or Share()
         self._device = device
         self.kept = ExitStack()
-        """what this process holds until its run ends"""
+        """locks that are held until the run ends"""
 
     @property
     def first(self) -> bool:
