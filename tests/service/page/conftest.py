@@ -33,6 +33,9 @@ HTMLCanvasElement.prototype.toBlob = function (...how) {
   requestAnimationFrame(() => {});
 };"""
 """A canvas becomes a file when the browser is idle, as after a frame; without one, it waits a second."""
+MODULES = """window.moduleOfThePage = (name) =>
+  import(new URL(name, document.querySelector('script[type=module]').src));"""
+"""The page's own module; another address would load it a second time."""
 
 
 @pytest.fixture(scope="package")  # not session: its event loop blocks others in this thread
@@ -65,6 +68,7 @@ def open_page(browser: Browser, service) -> Iterator[Callable[..., Page]]:
         contexts.append(context)
         context.add_init_script(SEEDS % len(contexts))
         context.add_init_script(BLOBS)
+        context.add_init_script(MODULES)
         if not demo:
             context.add_init_script(NO_DEMO)
         page = context.new_page()

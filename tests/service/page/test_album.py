@@ -241,7 +241,7 @@ def test_a_reload_at_once_keeps_what_was_done_last(page, upload) -> None:
     page.evaluate("document.querySelector('.card.new .keep').click(); location.reload()")
     expect(page.locator("#kept-words")).to_have_text("1 kept")
     page.evaluate("""async () => {
-      const { notify } = await import('/page/store.js');
+      const { notify } = await moduleOfThePage('store.js');
       setInterval(notify, 20);
     }""")
     keep(page, 1)
@@ -270,7 +270,7 @@ def test_a_full_storage_is_said_and_what_is_removed_goes_from_it(stored, color_p
     stored.click("#album-remove")
     until_stored(stored, "files", 0)
     stored.evaluate("""async () => {
-      const { revive } = await import('/page/photos.js');
+      const { revive } = await moduleOfThePage('photos.js');
       const photo = { file: new File(['x'], 'a.png'), name: 'a.png', example: null, runs: [] };
       revive({ view: { photos: [photo], photo, runs: [] }, album: [] });
     }""")

@@ -24,7 +24,7 @@ def test_events_come_out_as_soon_as_they_are_whole(page) -> None:
     )
     found = page.evaluate(
         """async ([text, sizes]) => {
-          const { events } = await import('/page/events.js');
+          const { events } = await moduleOfThePage('events.js');
           const bytes = new TextEncoder().encode(text);
           const found = sizes.map(() => []);
           for (const [which, size] of sizes.entries()) {
@@ -41,7 +41,7 @@ def test_events_come_out_as_soon_as_they_are_whole(page) -> None:
     assert found == 4 * [[["message", "a"], ["coloring", '{"ä": 1,\n"b": 2}'], ["message", "x"]]]
     seconds = page.evaluate(
         """async () => {
-          const { events } = await import('/page/events.js');
+          const { events } = await moduleOfThePage('events.js');
           const piece = new TextEncoder().encode('A'.repeat(65536));
           let left = 640; // 40 MB
           const body = new ReadableStream({pull(controller) {
