@@ -4,6 +4,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, Generic, Literal, TypeVar, Unpack
 
 from pydantic import BaseModel
@@ -75,6 +76,8 @@ def _post(path: str, photos: Mapping[str, PhotoSource], fields: Mapping[str, Any
 
 def _as_text(value: Any) -> str:
     """Write a value as text of a form."""
+    if isinstance(value, Enum):
+        value = value.value  # `str` would give its name
     if isinstance(value, str | Mapping) or not isinstance(value, Iterable):
         return str(value)
     try:

@@ -21,6 +21,7 @@ PREFIX = "tintflow_"
 """prefix by which people and secret scanners recognize a key"""
 SECRET_BYTES = 32
 DIGEST = re.compile("[0-9a-f]{64}")
+ENCODING = "utf-8-sig"  # some editors begin a file with a byte order mark
 
 
 class KeyFileError(ValueError):
@@ -39,7 +40,7 @@ class Key:
 
 
 class KeyRing:
-    """The keys in a file, one per line: `SHA-256  name  [rate limits]`; lines that start with # are comments.
+    """The keys in a file, one per line: `SHA-256  name  [rate limits]`; lines that begin with # are comments.
 
     SHA-256 is enough: a key is 256 random bits, which nobody can guess, so a slow hash would protect nothing and only
     delay every request, including those without a valid key.
@@ -68,7 +69,7 @@ class KeyRing:
             return False
         self._state, self._keys = state, ()  # a malformed file must not keep a removed key valid
         try:
-            text = self._path.read_text()
+            text = self._path.read_text(ENCODING)
         except (OSError, UnicodeDecodeError) as error:
             if state and isinstance(error, OSError):
                 self._state = None  # try again next time, even if the file has not changed
@@ -134,7 +135,7 @@ def _locked(folder: Path) -> Iterator[None]:
 def _append(path: Path, line: str) -> None:
     """Add a line to the file, whole or not at all. Raises KeyFileError if it is malformed, and OSError."""
     try:
-        before = path.read_text() if path.exists() else ""
+        before = path.read_text(ENCODING) if path.exists() else ""
     except (OSError, UnicodeDecodeError) as error:
         raise KeyFileError(f"{path}: cannot be read: {error}") from error
     text = "\n".join([*before.splitlines(), line, ""])
@@ -142,7 +143,7 @@ def _append(path: Path, line: str) -> None:
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=path.name) as folder:
         new = Path(folder, path.name)
         new.touch(0o600)  # for its owner alone
-        new.write_text(text)
+        new.write_text(text, "utf-8")
         if path.exists():  # keep its readers, such as the service
             _let_read(new, path)
         new.replace(path)  # atomic
@@ -161,7 +162,7 @@ def _let_read(new: Path, path: Path) -> None:
 def _parse(text: str, path: Path) -> tuple[Key, ...]:
     keys: dict[str, Key] = {}
     for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip() or line.startswith("#"):
+        if not line.strip() or line.lstrip().startswith("#"):
             continue
         place = f"{path}, line {number}"
         digest, name, limits = [*line.split(maxsplit=2), "", ""][:3]

@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Callable
 from contextlib import nullcontext
+from enum import Enum
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -61,7 +62,7 @@ async def test_streams_bring_what_answers_hold(service, client: Client, grey_png
         assert (done.seed, done.noise_seed, done.width) == (whole.seed, whole.noise_seed, whole.width)
 
 
-def test_arrays_of_every_kind(service, client: Client, grey_png: bytes) -> None:
+def test_arrays_of_every_kind_and_an_enumeration(service, client: Client, grey_png: bytes) -> None:
     for weights in ([1, 1, 0.5, 0], (1, 1, 0.5, 0), np.array([1, 1, 0.5, 0], np.float32), iter([1, 1, 0.5, 0])):
         client.transfers(grey_png, grey_png, weights=weights, seed=3)
     assert {options.weights for options in service.colorizer.options} == {(1, 1, 0.5, 0)}
@@ -77,6 +78,9 @@ def test_arrays_of_every_kind(service, client: Client, grey_png: bytes) -> None:
         client.transfers(grey_png, grey_png, weights=wrong)
     without_dimensions: Any = np.array(3)
     assert client.colorizations(grey_png, seed=without_dimensions).seed == 3
+    select: Any = Enum("Select", {"SPREAD": "diverse"}, type=str)("diverse")  # `str` gives Select.SPREAD
+    client.colorizations(grey_png, select=select, candidates=4)
+    assert service.colorizer.options[-1].select == "diverse"
 
 
 def test_a_zip_is_refused_in_words(client: Client, grey_png: bytes) -> None:

@@ -128,6 +128,13 @@ def test_malformed_file(path, text: str, words: str) -> None:
     assert "tintflow_secret" not in str(error.value), "a key written in clear by mistake must not reach the log"
 
 
+def test_a_file_from_an_editor_with_a_byte_order_mark_and_indented_comments(path) -> None:
+    path.write_text(f"\ufeff{DIGEST}  ann\n  # until June\n", "utf-8")
+    secret = add_key(path, "bøb")
+    assert [key.name for key in KeyRing(path)._keys] == ["ann", "bøb"]
+    assert KeyRing(path).find(secret) is not None
+
+
 @pytest.mark.parametrize("replaced", [True, False])
 def test_a_change_within_one_tick_of_the_clock_is_seen(path, tmp_path, replaced: bool) -> None:
     ann = add_key(path, "ann")
