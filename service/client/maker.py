@@ -100,7 +100,7 @@ class Maker:
             made = {self.out / made.file for made in entry.files} if entry else set()
             in_the_way = sorted(existing - (made if is_same or replace_changed else set()))
             if in_the_way and not self._overwrite:
-                why = "before the photo changed" if in_the_way[0] in made else "with other options"
+                why = "before the photo changed" if in_the_way[0] in made else "of another photo or with other options"
                 reason = f"{in_the_way[0]} exists and was made {why}; --overwrite replaces it"
                 troubles.append(Trouble(str(photo.source), reason))
             else:

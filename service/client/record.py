@@ -1,7 +1,7 @@
 """`tintflow.jsonl` in the output folder: a record of colorings, their photos and options. Prevents duplicate work."""
 
 import json
-from os import SEEK_END
+import os
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +43,9 @@ class Entry(BaseModel):
     files: list[Made]
 
     def is_of(self, identity: dict[str, Any]) -> bool:
-        """Say whether the photo is unchanged."""
-        return self.model_dump(include=set(identity)) == identity
+        """Say whether the photo is unchanged. It may have moved."""
+        state = {"photo_bytes", "photo_modified"}
+        return self.model_dump(include=state) == {name: identity[name] for name in state}
 
 
 def identify(photo: Photo) -> dict[str, Any]:
@@ -65,6 +66,7 @@ class Record:
         """Read the entries; skip unfinished (after a kill) and damaged lines."""
         self._out, self._file = out, out / RECORD
         self._of_photo: dict[str, Entry] = {}
+        self._of_target: dict[str, Entry] = {}
         self._last: dict[str, Entry] = {}
         if self._file.exists():
             for line in self._file.read_bytes().splitlines():
@@ -74,8 +76,14 @@ class Record:
                     continue
 
     def find(self, identity: dict[str, Any], asked: dict[str, Any]) -> Entry | None:
-        """Return the last entry for the photo and the same request; the photo may have changed since."""
-        return self._of_photo.get(_key(_place(identity), asked))
+        """Return the last entry for the photo and the same request; the photo may have changed since.
+
+        A photo that moved, such as with its folder, is known by its target and its unchanged state.
+        """
+        if entry := self._of_photo.get(_key(_place(identity), asked)):
+            return entry
+        entry = self._of_target.get(_key({"target": identity["target"]}, asked))
+        return entry if entry and entry.is_of(identity) and not os.path.lexists(entry.photo) else None
 
     def seed(self, asked: dict[str, Any], name: str) -> int | None:
         """Return the `seed` or `noise_seed` of the last photo with the same request."""
@@ -90,13 +98,14 @@ class Record:
         line = json.dumps(entry.model_dump(), default=str).encode() + b"\n"
         with self._file.open("ab+") as file:
             if file.tell():
-                file.seek(-1, SEEK_END)
+                file.seek(-1, os.SEEK_END)
                 line = line if file.read() == b"\n" else b"\n" + line
             file.write(line)
         self._keep(entry)
 
     def _keep(self, entry: Entry) -> None:
         self._of_photo[_key(_place(entry.model_dump()), entry.asked)] = entry
+        self._of_target[_key({"target": entry.target}, entry.asked)] = entry
         self._last[_key(entry.asked)] = entry
 
 

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -61,6 +62,21 @@ def test_other_options_and_a_changed_photo_are_other_work(run: Callable, photos:
     assert state() != before
     run("colorize", "a.png", "-n", "1", "--seed", "8", "-t", "1")
     assert len(state()) == 2
+
+
+def test_photos_that_moved_are_done_and_copies_are_other_photos(service, run: Callable, photos: list[str]) -> None:
+    for name in ("scans", "copies"):
+        Path(name).mkdir()
+        shutil.copy2("a.png", f"{name}/a.png")
+    run("colorize", "scans", "-n", "1", "--seed", "7")
+    before = state()
+    result = run("colorize", "copies", "-n", "1", "--seed", "7", status=1)
+    assert "of another photo or with other options" in " ".join(result.stderr.split())
+    Path("scans").rename("moved")
+    assert run("colorize", "moved", "-n", "1", "--seed", "7").stdout.startswith("1 done before, 0 to do")
+    assert state() == before
+    os.utime("moved/a.png")
+    run("colorize", "moved", "-n", "1", "--seed", "7", status=1)
 
 
 def test_a_changed_reference_is_other_work(run: Callable, photos: list[str]) -> None:
