@@ -78,10 +78,14 @@ class Record:
     def find(self, identity: dict[str, Any], asked: dict[str, Any]) -> Entry | None:
         """Return the last entry for the photo and the same request; the photo may have changed since.
 
-        A photo that moved, such as with its folder, is known by its target and its unchanged state.
+        A photo that moved, such as with its folder, is known by its target and its unchanged state. One whose target
+        has its suffix, because another photo of the same stem came, is known by its former target, too.
         """
-        if entry := self._of_photo.get(_key(_place(identity), asked)):
-            return entry
+        place, target = _place(identity), Path(identity["target"])
+        former = {**place, "target": target.with_suffix("").as_posix()}
+        for each in (place, former) if target.name == Path(identity["photo"]).name else (place,):
+            if entry := self._of_photo.get(_key(each, asked)):
+                return entry
         entry = self._of_target.get(_key({"target": identity["target"]}, asked))
         return entry if entry and entry.is_of(identity) and not os.path.lexists(entry.photo) else None
 

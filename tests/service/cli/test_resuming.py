@@ -79,6 +79,15 @@ def test_photos_that_moved_are_done_and_copies_are_other_photos(service, run: Ca
     run("colorize", "moved", "-n", "1", "--seed", "7", status=1)
 
 
+def test_a_photo_is_done_although_another_of_its_stem_came(service, run: Callable, photos: list[str]) -> None:
+    Path("scans").mkdir()
+    shutil.copy2("a.png", "scans/a.png")
+    run("colorize", "scans", "-n", "1", "--seed", "7")
+    Image.open("b.png").save("scans/a.tif")
+    assert run("colorize", "scans", "-n", "1", "--seed", "7").stdout.startswith("1 done before, 1 to do")
+    assert set(state()) == {"a-7-0.jpg", "a.tif-7-0.jpg"}
+
+
 def test_a_changed_reference_is_other_work(run: Callable, photos: list[str]) -> None:
     command = ("transfer", "a.png", "-r", "b.png", "-n", "1", "--seed", "7")
     run(*command)
