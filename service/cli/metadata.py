@@ -1,4 +1,4 @@
-"""EXIF and ICC profile of a photo, kept in its colorings."""
+"""EXIF and ICC profile of a photo, kept in its colorings, and XMP of their own."""
 
 import struct
 import zlib
@@ -41,7 +41,8 @@ METERS = {INCH: 0.0254, CENTIMETER: 0.01}
 JPEG_SEGMENT_BYTES = 65_533
 ENTRY_BYTES = 14  # maximum overhead of an EXIF tag: 12, a zero after text, one byte to be even
 ICC_MARK = b"ICC_PROFILE\0"
-WEBP_ICC, WEBP_ALPHA, WEBP_EXIF = 0x20, 0x10, 0x08  # flags of VP8X
+XMP_MARK = b"http://ns.adobe.com/xap/1.0/\0"
+WEBP_ICC, WEBP_ALPHA, WEBP_EXIF, WEBP_XMP = 0x20, 0x10, 0x08, 0x04  # flags of VP8X
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,8 @@ class Metadata:
     """horizontal and vertical resolution, for PNG; JPEG and WebP have it in EXIF"""
     longest_side: int = 0
     """longest side of the photo, in pixels"""
+    xmp: bytes | None = None
+    """XMP packet of the coloring; never the photo's"""
 
 
 def read_metadata(photo: Path | IO[bytes], keep_gps: bool = False) -> Metadata:
@@ -162,7 +165,7 @@ def to_profile(png: bytes, profile: bytes, output_format: OutputFormat, quality:
 
 def embed(data: bytes, output_format: OutputFormat, metadata: Metadata) -> bytes:
     """Put metadata into an encoded image that has none, without touching its pixels."""
-    if metadata.exif is None and metadata.profile is None:
+    if metadata.exif is None and metadata.profile is None and metadata.xmp is None:
         return data
     return {"jpeg": _into_jpeg, "png": _into_png, "webp": _into_webp}[output_format](data, metadata)
 
@@ -173,6 +176,8 @@ def _into_jpeg(data: bytes, metadata: Metadata) -> bytes:
     if exif:
         exif = _for_a_segment(exif)
         segments += b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif
+    if metadata.xmp and len(xmp := XMP_MARK + metadata.xmp) <= JPEG_SEGMENT_BYTES:
+        segments += b"\xff\xe1" + struct.pack(">H", len(xmp) + 2) + xmp
     if profile:
         size = JPEG_SEGMENT_BYTES - len(ICC_MARK) - 2
         parts = [profile[start : start + size] for start in range(0, len(profile), size)]
@@ -220,22 +225,25 @@ def _into_png(data: bytes, metadata: Metadata) -> bytes:
         chunks += chunk(b"pHYs", struct.pack(">IIB", *metadata.dots_per_meter, PER_METER))
     if metadata.exif:
         chunks += chunk(b"eXIf", metadata.exif.removeprefix(b"Exif\0\0"))
+    if metadata.xmp:
+        chunks += chunk(b"iTXt", b"XML:com.adobe.xmp" + bytes(5) + metadata.xmp)  # uncompressed, in no language
     after_header = 8 + 25  # signature, IHDR
     return data[:after_header] + chunks + data[after_header:]
 
 
 def _into_webp(data: bytes, metadata: Metadata) -> bytes:
-    exif, profile = metadata.exif, metadata.profile
+    exif, profile, xmp = metadata.exif, metadata.profile, metadata.xmp
 
     def chunk(name: bytes, body: bytes) -> bytes:
         return name + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
 
     with Image.open(BytesIO(data)) as image:
         size, has_alpha = image.size, "A" in image.getbands()
-    flags = WEBP_ALPHA * has_alpha | WEBP_ICC * bool(profile) | WEBP_EXIF * bool(exif)
+    flags = WEBP_ALPHA * has_alpha | WEBP_ICC * bool(profile) | WEBP_EXIF * bool(exif) | WEBP_XMP * bool(xmp)
     sides = b"".join((side - 1).to_bytes(3, "little") for side in size)
     header = chunk(b"VP8X", struct.pack("<I", flags) + sides)
     frames = data[12 + len(header) :] if data[12:16] == b"VP8X" else data[12:]
     body = header + (chunk(b"ICCP", profile) if profile else b"") + frames
     body += chunk(b"EXIF", exif.removeprefix(b"Exif\0\0")) if exif else b""
+    body += chunk(b"XMP ", xmp) if xmp else b""
     return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WEBP" + body

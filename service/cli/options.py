@@ -96,7 +96,9 @@ Out = Annotated[
     ),
 ]
 Overwrite = _flag("--overwrite", "Make finished colorings again, and replace files.")
-Strip = _flag("--strip", "Leave out EXIF and ICC profile. By default, colorings keep them, except the GPS position.")
+Strip = _flag(
+    "--strip", "Leave out EXIF, ICC profile and how the coloring was made. Without it, the GPS position is left out."
+)
 KeepGps = _flag("--keep-gps", "Keep the GPS position, too.")
 Sheet = _flag("--sheet", "Also write a contact sheet, sheet.jpg.")
 Url = Annotated[

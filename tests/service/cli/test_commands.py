@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -95,6 +96,32 @@ def test_exif_and_profile_are_kept_unless_stripped_and_gps_if_asked(run: Callabl
         pixels = np.asarray(grey_photo)[..., None]
         differences = [np.abs(np.asarray(each).astype(int) - pixels).max() for each in (kept, stripped)]
         assert differences[0] <= 3 < differences[1]
+
+
+@pytest.mark.parametrize("output_format", ["jpeg", "png", "webp"])
+def test_a_coloring_says_how_it_was_made_unless_stripped(run: Callable, photo: Path, output_format: str) -> None:
+    run("colorize", photo, "-n", "2", "--seed", "7", "-t", "0.5", "--warmth", "0.25", "-f", output_format)
+    run("transfer", photo, "-r", photo, "-n", "1", "--seed", "7", "-f", output_format)
+    run("colorize", photo, "-n", "2", "--seed", "7", "-o", "stripped", "-f", output_format, "--strip")
+    kept = [file for file in sorted(Path("out").iterdir()) if file.suffix != ".jsonl"]
+    packets = []
+    for file in kept:
+        with Image.open(file) as image:
+            image.load()
+            packets.append(image.info["xmp"].decode())
+    for packet in packets:
+        about = ElementTree.fromstring(packet)[0][0].attrib  # noqa: S314 - our own
+        made = {name.partition("}")[2]: value for name, value in about.items()}
+        assert made["DigitalSourceType"].endswith("/compositeWithTrainedAlgorithmicMedia")
+        assert (made["AISystemUsed"], made["AISystemVersionUsed"]) == ("tintflow", "fake-1")
+    assert "colorize seed=7 index=1 temperature=0.5 " in packets[1]
+    assert " warmth=0.25" in packets[1]
+    assert "transfer seed=7 index=0 " in packets[2]
+    assert str(photo.resolve().parent) not in packets[2]
+    for file in Path("stripped").glob("photo*"):
+        with Image.open(file) as image:
+            image.load()
+            assert "xmp" not in image.info
 
 
 def test_a_photo_with_a_profile_too_long_for_the_format_keeps_no_other_from_being_made(
