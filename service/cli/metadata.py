@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from PIL import ExifTags, Image, ImageCms
+from PIL import ExifTags, Image, ImageCms, ImageFile, IptcImagePlugin
 
 from service.api.formats import OutputFormat
 from service.codecs.encoding import encode
@@ -33,6 +33,8 @@ HOW_PIXELS_ARE_STORED = {
 PHOTOSHOP_LAYERS = 37724
 NOT_EXIF = {Base.XMLPacket, Base.IPTCNAA, Base.ImageResources, PHOTOSHOP_LAYERS}
 """TIFF tags that hold other metadata: XMP, IPTC and Photoshop's, each with a GPS position of its own"""
+CAPTIONS = {(2, 120): Base.ImageDescription, (2, 80): Base.Artist, (2, 116): Base.Copyright}
+"""IPTC's caption, by-line and copyright notice, and where EXIF has them"""
 QUARTER_TURNS = range(5, 9)
 """orientations that exchange width and height"""
 NO_UNIT, PER_METER = 0, 1  # of JFIF's density, and of pHYs
@@ -81,9 +83,22 @@ def read_metadata(photo: Path | IO[bytes], keep_gps: bool = False) -> Metadata:
             if image.format != "TIFF" and has_resolution and Base.XResolution not in exif:
                 exif[Base.XResolution], exif[Base.YResolution] = image.info["dpi"]
                 exif[Base.ResolutionUnit] = INCH
+            _add_captions(exif, image)
             return Metadata(_exif_bytes(exif, keep_gps), *_fitting(profile), _dots_per_meter(exif), max(image.size))
     except Exception:  # on broken files Pillow raises whatever it likes
         return Metadata()
+
+
+def _add_captions(exif: Image.Exif, image: ImageFile.ImageFile) -> None:
+    """Take the captions that EXIF lacks from IPTC, whose other fields are left out."""
+    try:
+        iptc = IptcImagePlugin.getiptcinfo(image) or {}
+    except Exception:  # as in `read_metadata`; the rest is kept
+        return
+    for field, tag in CAPTIONS.items():
+        if field in iptc and not str(exif.get(tag, "")).strip(" \0"):
+            text = iptc[field]
+            exif[tag] = (b"; ".join(text) if isinstance(text, list) else text).decode("latin-1")  # see `_Text`
 
 
 def _exif_bytes(exif: Image.Exif, keep_gps: bool) -> bytes | None:

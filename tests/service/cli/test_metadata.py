@@ -99,6 +99,35 @@ def test_where_a_photo_was_taken_stays_here_unless_asked(exif: Image.Exif, input
     assert kept.get_ifd(IFD.Exif) == exif[IFD.Exif]
 
 
+def iptc(**texts: str) -> bytes:
+    fields = {"caption": 120, "by_line": 80, "copyright": 116, "city": 90}
+    return b"".join(
+        bytes((0x1C, 2, fields[name])) + len(text.encode()).to_bytes(2, "big") + text.encode()
+        for name, text in texts.items()
+    )
+
+
+@pytest.mark.parametrize("input_format", ["JPEG", "TIFF"])
+def test_captions_of_iptc_fill_those_that_exif_lacks(input_format: str) -> None:
+    data = iptc(caption="Großer Markt", by_line="Käthe", copyright="© other", city="Here")
+    own = {Base.Copyright: "(c) own", Base.ImageDescription: " "}
+    if input_format == "TIFF":
+        metadata_of("TIFF", tiffinfo={**own, 33723: data})
+    else:
+        exif = Image.Exif()
+        exif.update(own)
+        metadata_of("JPEG", exif=exif)
+        body = b"Photoshop 3.0\0" + b"8BIM\4\4\0\0" + len(data).to_bytes(4, "big") + data + bytes(len(data) % 2)
+        photo = Path("photo").read_bytes()
+        Path("photo").write_bytes(photo[:2] + b"\xff\xed" + (len(body) + 2).to_bytes(2, "big") + body + photo[2:])
+    metadata = read_metadata(Path("photo"))
+    kept = exif_of(metadata)
+    assert kept[Base.ImageDescription].encode("latin-1").decode() == "Großer Markt"
+    assert kept[Base.Artist].encode("latin-1").decode() == "Käthe"
+    assert kept[Base.Copyright] == "(c) own"
+    assert b"Here" not in (metadata.exif or b"")
+
+
 def test_the_sides_before_a_photo_was_turned_are_left_out(exif: Image.Exif) -> None:
     taken = dict(exif[IFD.Exif])
     sides = {Base.ExifImageWidth: 24, Base.ExifImageHeight: 16}
