@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from types import FrameType
 from typing import NoReturn, TypeVar, cast
 
@@ -44,6 +45,12 @@ Work = Callable[[AsyncClient, Photo], Awaitable[str | None]]
 """does all the work on one photo; may return a line to print"""
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
+RAISED_BY = {
+    "upload_too_large": "TINTFLOW_MAX_BYTES",
+    "too_many_pixels": "TINTFLOW_MAX_PIXELS",
+    "output_too_large": "TINTFLOW_MAX_OUTPUT_PIXELS",
+}
+"""settings of this process that raise a limit, by the code of the error"""
 STOPPED = "stopped; the same command goes on from here"
 SHORT_SECONDS = 3.0
 """longest single wait that is never announced: for a busy service, or a rate limit per second"""
@@ -162,6 +169,8 @@ def run_batch(
                     if is_of_all_photos(error):
                         raise
                     trouble = Trouble.of(photo.source, error)
+                    if connection.url is None and (setting := RAISED_BY.get(getattr(error, "code", ""))):
+                        trouble = replace(trouble, reason=f"{trouble.reason}; set {setting} to allow more")
                     if isinstance(error, OSError) and error.errno in FULL:  # the disk is full for all further photos
                         raise OSError(f"{trouble.name}: {trouble.reason}") from error
                     troubles.append(trouble)

@@ -115,6 +115,14 @@ def test_bad_files_and_files_in_the_way_are_told_of_and_the_others_are_done(
     assert len(service.colorizer.photos) == 2  # b was not even tried
 
 
+def test_the_setting_that_allows_larger_photos_is_named_if_it_is_of_this_process(
+    service, run: Callable, photos: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TINTFLOW_MAX_BYTES", str(Path("a.png").stat().st_size - 1))
+    result = run("colorize", "a.png", "-n", "1", status=1)
+    assert "set TINTFLOW_MAX_BYTES to allow more" in " ".join(result.stderr.split())
+
+
 def test_many_photos_do_not_each_look_into_the_output_folder(run: Callable, photos: list[str], monkeypatch) -> None:
     looked: list[Path] = []
     look = Path.iterdir
