@@ -1,6 +1,7 @@
 """The commands: their options are the interface's fields, and each makes one call for every photo."""
 
 import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -223,6 +224,10 @@ def _make(context: typer.Context, load: Callable[[Settings], Colorizer], command
         troubles += unwritten
         for sheet in sheets:
             tell(console, printable(str(sheet)))
+    models = Counter(entry.model for entry in maker.entries.values())
+    if len(models) > 1:
+        counts = ", ".join(f"{count} by {model}" for model, count in sorted(models.items()))
+        typer.echo(printable(f"photos colored by different models: {counts}; --overwrite colors all again"), err=True)
     finish(troubles)
 
 

@@ -88,6 +88,14 @@ def test_a_photo_is_done_although_another_of_its_stem_came(service, run: Callabl
     assert set(state()) == {"a-7-0.jpg", "a.tif-7-0.jpg"}
 
 
+def test_colorings_of_different_models_are_told_of(service, run: Callable, photos: list[str]) -> None:
+    assert "models" not in run("colorize", "a.png", "b.png", "-n", "1", "--seed", "7", "-o", "out/").stderr
+    record = Path("out/tintflow.jsonl")
+    record.write_text(record.read_text().replace("fake-1", "fake-0"))
+    said = run("colorize", *photos, "-n", "1", "--seed", "7").stderr
+    assert "2 by fake-0, 1 by fake-1" in said
+
+
 def test_a_changed_reference_is_other_work(run: Callable, photos: list[str]) -> None:
     command = ("transfer", "a.png", "-r", "b.png", "-n", "1", "--seed", "7")
     run(*command)
