@@ -181,6 +181,7 @@ def _add(
         *o.field_options(command.endpoint),
         *own,
         o.parameter("out", o.Out, OUT),
+        *([] if command is WATCH else [o.parameter("base", o.Base, None)]),
         o.parameter("overwrite", o.Overwrite, False),
         o.parameter("strip", o.Strip, False),
         o.parameter("keep_gps", o.KeepGps, False),
@@ -211,7 +212,7 @@ def _make(context: typer.Context, load: Callable[[Settings], Colorizer], command
     if STREAM in named:
         raise typer.BadParameter("the coloring of standard input needs a file: -o coloring.jpg", param_hint="PHOTO")
     console, out = Console(), Path(options["out"])
-    photos, troubles = find_some(named, out)
+    photos, troubles = find_some(named, out, options["base"])
     maker = _maker(options, command)
     left, in_the_way = maker.sort_out(photos)
     if maker.entries:

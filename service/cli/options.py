@@ -17,6 +17,7 @@ from service.client.client import Client, headers
 __all__ = [
     "ApiKey",
     "AtOnce",
+    "Base",
     "Every",
     "Folder",
     "KeepGps",
@@ -92,6 +93,16 @@ Out = Annotated[
         parser=path,
         metavar="PATH",
         help="Folder for the colorings, or one file.",
+        rich_help_panel=FILES,
+    ),
+]
+Base = Annotated[
+    Path | None,
+    typer.Option(
+        "--base",
+        exists=True,
+        file_okay=False,
+        help="Folder whose subfolders OUT mirrors, for photos that are named one by one.",
         rich_help_panel=FILES,
     ),
 ]

@@ -19,12 +19,14 @@ SUFFIXES: dict[str, OutputFormat] = {FORMATS[name].suffix: name for name in FORM
 NAMED_SUFFIXES = alternatives(sorted(SUFFIXES))
 
 
-def find_some(arguments: Sequence[Path], out: Path | None) -> tuple[list[Photo], list[Trouble]]:
+def find_some(
+    arguments: Sequence[Path], out: Path | None, base: Path | None = None
+) -> tuple[list[Photo], list[Trouble]]:
     """Return the photos that exist, and troubles for the others. Without any photo, end with status 2.
 
     A pipe cannot be colored into a folder: it can be read only once, but metadata are read separately.
     """
-    found, troubles = find_photos(arguments, out)
+    found, troubles = find_photos(arguments, out, base)
     photos = []
     for photo in found:
         try:

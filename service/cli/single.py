@@ -91,6 +91,8 @@ def choose_options(context: typer.Context, single: Single) -> dict[str, Any]:
         raise typer.BadParameter(f"one file holds one coloring; give {several}n=1", param_hint="-n")
     if options["sheet"]:
         raise typer.BadParameter("a contact sheet needs a folder", param_hint="--sheet")
+    if options["base"]:
+        raise typer.BadParameter("subfolders need a folder to be in, not a file", param_hint="--base")
     named = SUFFIXES.get(single.target.suffix.lower())
     if named and named != options["output_format"] and _is_given(context, "output_format"):
         raise typer.BadParameter(f"{single.target} has the suffix of another format", param_hint="--output-format")

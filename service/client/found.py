@@ -41,12 +41,16 @@ class Trouble:
         return cls(str(name), error.strerror if is_named else f"{error.filename}: {error.strerror}")
 
 
-def find_photos(arguments: Sequence[Path], out: Path | None) -> tuple[list[Photo], list[Trouble]]:
+def find_photos(
+    arguments: Sequence[Path], out: Path | None, base: Path | None = None
+) -> tuple[list[Photo], list[Trouble]]:
     """Return the photos in order, each once, and the arguments that name none.
 
     Folders and globs give files with an image suffix, except hidden ones and those in the output folder; a file that is
     named itself is always taken. Links to folders are not followed. Two photos with the same stem, such as a.jpg and
     a.tif, keep their suffix in the names of their colorings. Without an output folder, names may repeat.
+
+    base: folder whose subfolders are mirrored, also for files named themselves and for globs.
     """
     photos: dict[str, Photo] = {}
     troubles: list[Trouble] = []
@@ -58,6 +62,13 @@ def find_photos(arguments: Sequence[Path], out: Path | None) -> tuple[list[Photo
             reason = f"the output folder {out} holds it; choose another" if is_held else NONE_FOUND
             troubles.append(Trouble(str(argument), reason))
         for photo in found:
+            if base is not None:
+                try:
+                    path = Path(os.path.abspath(photo.source)).relative_to(os.path.abspath(base))  # noqa: PTH100 - with ..
+                except ValueError:
+                    troubles.append(Trouble(str(photo.source), f"it is not below the base {base}"))
+                    continue
+                photo = replace(photo, target=path.with_suffix(""))
             photos.setdefault(os.path.realpath(photo.source), photo)
     if out is None:
         return list(photos.values()), troubles

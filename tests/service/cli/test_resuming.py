@@ -88,6 +88,19 @@ def test_a_photo_is_done_although_another_of_its_stem_came(service, run: Callabl
     assert set(state()) == {"a-7-0.jpg", "a.tif-7-0.jpg"}
 
 
+def test_some_photos_of_a_folder_go_where_all_would_with_its_base(service, run: Callable, photos: list[str]) -> None:
+    for name in ("box", "tin"):
+        Path("scans", name).mkdir(parents=True)
+        shutil.copy2("a.png", f"scans/{name}/a.png")
+    some = ["scans/box/a.png", "scans/box/../tin/a.png"]
+    run("colorize", *some, "-n", "1", "--seed", "7", "--base", "scans", "-o", "out/")
+    assert {file.as_posix() for file in Path("out").rglob("*.jpg")} == {"out/box/a-7-0.jpg", "out/tin/a-7-0.jpg"}
+    assert run("colorize", "scans", "-n", "1", "--seed", "7").stdout.startswith("2 done before, 0 to do")
+    result = run("colorize", *some, "b.png", "-n", "1", "--seed", "7", "--base", "scans", "-o", "out/", status=1)
+    assert "not below the base" in " ".join(result.stderr.split())
+    run("colorize", some[0], "one.jpg", "--base", "scans", status=2)
+
+
 def test_colorings_of_different_models_are_told_of(service, run: Callable, photos: list[str]) -> None:
     assert "models" not in run("colorize", "a.png", "b.png", "-n", "1", "--seed", "7", "-o", "out/").stderr
     record = Path("out/tintflow.jsonl")
