@@ -108,7 +108,7 @@ Base = Annotated[
 ]
 Overwrite = _flag("--overwrite", "Make finished colorings again, and replace files.")
 Strip = _flag(
-    "--strip", "Leave out EXIF, ICC profile and how the coloring was made. Without it, the GPS position is left out."
+    "--strip", "Leave out EXIF, ICC profile and how the coloring was made. By default, only the GPS position is."
 )
 KeepGps = _flag("--keep-gps", "Keep the GPS position, too.")
 Sheet = _flag("--sheet", "Also write a contact sheet, sheet.jpg.")
