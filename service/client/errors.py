@@ -1,5 +1,7 @@
 """Errors of the client: a tree (docs/client.md), by status and code of the problem that the service answered."""
 
+import email.utils
+import time
 from http import HTTPStatus
 from typing import Any
 
@@ -61,6 +63,7 @@ class ProblemError(TintflowError):
         code: str = UNKNOWN_CODE,
         errors: tuple[FieldProblem, ...] = (),
         request_id: str | None = None,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(detail)
         self.detail = detail
@@ -71,6 +74,8 @@ class ProblemError(TintflowError):
         """the fields at fault"""
         self.request_id = request_id
         """id of the request, as in the service's log"""
+        self.retry_after = retry_after
+        """seconds to wait before the next try, if the answer says so"""
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the attributes, too: by default, an exception loses its keyword arguments."""
@@ -185,4 +190,17 @@ def problem_in(body: object, response: httpx.Response) -> ProblemError:
         code=code,
         errors=tuple(FieldProblem(str(each.get("field")), str(each.get("message"))) for each in fields),
         request_id=response.headers.get("x-request-id"),
+        retry_after=_retry_after(response),
     )
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    """Return the seconds in Retry-After, which is a number or a date (RFC 9110, 10.2.3)."""
+    text = response.headers.get("retry-after", "")
+    if text.isdecimal():
+        return float(text)
+    try:
+        date = email.utils.parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return max(date.timestamp() - time.time(), 0.0)

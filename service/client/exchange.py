@@ -1,8 +1,6 @@
 """One call's requests, waits and result as steps that either client carries out."""
 
-import email.utils
 import logging
-import time
 from collections.abc import Generator
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -62,10 +60,12 @@ def exchange(
                 if outcome.is_success:
                     yield outcome
                     return
-                error: TintflowError = problem_of(outcome)
+                problem = problem_of(outcome)
                 if outcome.status_code not in RETRIED:
-                    raise error
-                seconds = _retry_after(outcome, seconds)
+                    raise problem
+                error: TintflowError = problem
+                if problem.retry_after is not None:
+                    seconds = problem.retry_after
             elif isinstance(outcome, BROKEN):
                 error = ConnectionFailedError(f"{request.url}: {outcome or type(outcome).__name__}")
                 error.__cause__ = outcome
@@ -85,15 +85,3 @@ def read(call: Call[M], response: httpx.Response) -> M:
         return call.answer.model_validate_json(response.content)
     except ValueError as error:
         raise UnreadableAnswerError(f"{response.request.url}: not an answer of tintflow's") from error
-
-
-def _retry_after(response: httpx.Response, default: float) -> float:
-    """Return the seconds in Retry-After, which is a number or a date (RFC 9110, 10.2.3)."""
-    text = response.headers.get("retry-after", "")
-    if text.isdecimal():
-        return float(text)
-    try:
-        date = email.utils.parsedate_to_datetime(text)
-    except ValueError:
-        return default
-    return max(date.timestamp() - time.time(), 0.0)

@@ -54,6 +54,14 @@ def test_every_problem_has_a_class_of_its_status_and_crosses_processes(status: i
     assert (type(copied), str(copied), vars(copied)) == (type(error), "why", vars(error))
 
 
+@pytest.mark.parametrize(
+    ("header", "seconds"), [({"Retry-After": "7"}, 7.0), ({}, None), ({"Retry-After": "soon"}, None)]
+)
+def test_an_error_says_when_to_try_again(header: dict[str, str], seconds: float | None) -> None:
+    error = problem_of(httpx.Response(429, json={"code": "queue_full", "detail": "full"}, headers=header))
+    assert error.retry_after == seconds
+
+
 def test_a_redirect_says_where_to() -> None:
     moved = httpx.Response(308, headers={"Location": "https://host/v1/models"})
     said = "^308 Permanent Redirect to https://host/v1/models$"
