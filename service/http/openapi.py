@@ -20,7 +20,7 @@ from service.http.problems import Problem
 __all__ = ["body", "coloring_answer", "describe_schemas"]
 
 REFERENCE = "#/components/schemas/{model}"
-KEY_SCHEME = "API key"
+KEY_SCHEME = "api_key"  # OpenAPI allows only letters, digits, ".", "-" and "_"
 WORDS = ("title", "description", "default", "examples")
 """Schema keywords about a field that do not depend on its type."""
 BINARY = {"type": "string", "format": "binary"}

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,6 +55,14 @@ def test_a_key_lets_in_as_a_header_alone(guarded, grey_png, key) -> None:
     for authorization in (f"Bearer {key}", f"bearer {key}", f"BEARER  {key}"):
         assert guarded.post(grey_png, {"Authorization": authorization}).status_code == 200
     assert guarded.post_to(f"{PATH}?key={key}", grey_png).status_code == 401
+
+
+def test_the_document_names_the_scheme_as_openapi_allows(guarded) -> None:
+    document = guarded.client.get("/openapi.json").json()
+    for names in document["components"].values():
+        assert all(re.fullmatch(r"[a-zA-Z0-9._-]+", name) for name in names)
+    (scheme,) = document["components"]["securitySchemes"]
+    assert document["paths"]["/v1/models"]["get"]["security"] == [{scheme: []}]
 
 
 @pytest.mark.parametrize(
