@@ -1,6 +1,7 @@
 """Rules for every container in docker-compose.yml; `make check` checks its schema."""
 
 import json
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,18 @@ def test_every_container_has_few_rights_and_limits(name: str) -> None:
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert service["restart"] == "unless-stopped"
     assert {"mem_limit", "pids_limit"} <= service.keys()
+
+
+def test_images_get_every_package() -> None:
+    setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    packages = [name.removesuffix("*") for name in setuptools["packages"]["find"]["include"]]
+    sent = (ROOT / ".dockerignore").read_text().splitlines()
+    copied = [
+        line.split()[1] for line in (ROOT / "docker/Dockerfile").read_text().splitlines() if line.startswith("COPY ")
+    ]
+    for package in packages:
+        assert f"!{package}" in sent
+        assert package in copied or package == "weights"  # of these, only the files that the service reads
 
 
 def test_nothing_but_the_service_starts_unasked_and_nothing_is_open_to_others() -> None:
