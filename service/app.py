@@ -48,6 +48,7 @@ def create_app(settings: Settings, load: Load, network: Network | None = None, w
         version=__version__,
         description="POST a black-and-white photo, get N different, plausible colorings at its own size.",
         lifespan=lifespan,
+        generate_unique_id_function=lambda route: route.name,  # generated clients name their methods so
         dependencies=[Depends(access.check)],
         telemetry=telemetry(settings.tracing),
         redirect_slashes=False,  # a redirect would lose the body, and name the proxy's address

@@ -146,6 +146,13 @@ def test_openapi_has_examples_of_answers(service) -> None:
             assert field.keys() & {"examples", "$ref", "items", "const", "anyOf"}, f"{schema}.{name} has no example"
 
 
+def test_openapi_names_operations_shortly_and_once(service) -> None:
+    paths = service.client.get("/openapi.json").json()["paths"]
+    names = [operation["operationId"] for operations in paths.values() for operation in operations.values()]
+    assert {"create_colorizations", "list_models", "readyz"} < set(names)
+    assert len(set(names)) == len(names)
+
+
 def test_openapi_has_no_dangling_references(service) -> None:
     answer = service.client.get("/openapi.json")
     schemas = {f"#/components/schemas/{name}" for name in answer.json()["components"]["schemas"]}
