@@ -18,10 +18,12 @@ from service.api import schemas
 from service.api.endpoints import ColorEndpoint, Endpoint
 from service.api.formats import FORMATS, OutputFormat
 from service.codecs.decoded_photo import DecodedPhoto
+from service.codecs.embedding import Embedded, embed
 from service.codecs.encoding import check_output_size, encode
 from service.codecs.sandbox import Decoders, Ticket
 from service.errors import OutputSizeError, SlowFileError
 from service.network import CHECK, Network
+from service.provenance import provenance
 from service.scheduling.backlog import Place
 from service.scheduling.lanes import MAX_UNREAD_BYTES, Lane, Lanes
 from service.scheduling.parts import cost_of
@@ -139,6 +141,8 @@ class Pipeline:
             async with aclosing(lane.finish(finished, to_file, timer.seconds, self.place.owner, may_wait)) as files:
                 async for data, hints in files:
                     index, bits_per_dim, latent_norm = next(numbers)
+                    xmp = provenance(options, drawn.temperature, index, self._tools.steps.info.name)
+                    data = await lane.run(embed, data, output_format, Embedded(xmp=xmp))
                     coloring = schemas.Coloring(
                         index=index,
                         b64_json="",

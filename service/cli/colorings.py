@@ -1,14 +1,13 @@
-"""Colorings that carry the metadata of their photos, and how they were made."""
+"""Colorings that carry the metadata of their photos."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import IO
 
 from service.api.formats import FORMATS
-from service.cli.metadata import Metadata, embed, read_metadata, to_profile
-from service.cli.provenance import provenance
+from service.cli.metadata import Metadata, embed_metadata, read_metadata, to_profile
 from service.client import AsyncClient, Coloring, ColorizationResponse
 from service.client.found import Photo
 from service.client.maker import Asked, Maker, Request
@@ -37,13 +36,11 @@ class CommandAsked(Asked):
         fields = self.fields | {"output_format": "png" if metadata.converts and fits else self.output_format}
         return Request(fields, partial(self._as_file, metadata))
 
-    def _as_file(self, metadata: Metadata, answer: ColorizationResponse, coloring: Coloring) -> bytes:
+    def _as_file(self, metadata: Metadata, coloring: Coloring) -> bytes:
         data = coloring.content
         if metadata.converts and metadata.profile:
             data = to_profile(data, metadata.profile, self.output_format, int(self.fields["output_compression"]))
-        if self.keeps_metadata:
-            metadata = replace(metadata, xmp=provenance(self.given, answer, coloring))
-        return embed(data, self.output_format, metadata)
+        return embed_metadata(data, self.output_format, metadata)
 
 
 class CommandMaker(Maker):

@@ -1,7 +1,5 @@
-"""EXIF and ICC profile of a photo, kept in its colorings, and XMP of their own."""
+"""EXIF and ICC profile of a photo, kept in its colorings."""
 
-import struct
-import zlib
 from collections.abc import MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,10 +11,11 @@ import numpy as np
 from PIL import ExifTags, Image, ImageCms, ImageFile, IptcImagePlugin
 
 from service.api.formats import OutputFormat
+from service.codecs.embedding import JPEG_SEGMENT_BYTES, Embedded, embed, xmp_of
 from service.codecs.encoding import encode
 from service.codecs.profiles import INTENT, SRGB, is_srgb
 
-__all__ = ["Metadata", "embed", "read_metadata", "to_profile"]
+__all__ = ["Metadata", "embed_metadata", "read_metadata", "to_profile"]
 
 Base = ExifTags.Base
 
@@ -40,11 +39,7 @@ QUARTER_TURNS = range(5, 9)
 NO_UNIT, PER_METER = 0, 1  # of JFIF's density, and of pHYs
 INCH, CENTIMETER = 2, 3  # of EXIF's ResolutionUnit
 METERS = {INCH: 0.0254, CENTIMETER: 0.01}
-JPEG_SEGMENT_BYTES = 65_533
 ENTRY_BYTES = 14  # maximum overhead of an EXIF tag: 12, a zero after text, one byte to be even
-ICC_MARK = b"ICC_PROFILE\0"
-XMP_MARK = b"http://ns.adobe.com/xap/1.0/\0"
-WEBP_ICC, WEBP_ALPHA, WEBP_EXIF, WEBP_XMP = 0x20, 0x10, 0x08, 0x04  # flags of VP8X
 
 
 @dataclass(frozen=True)
@@ -61,8 +56,6 @@ class Metadata:
     """horizontal and vertical resolution, for PNG; JPEG and WebP have it in EXIF"""
     longest_side: int = 0
     """longest side of the photo, in pixels"""
-    xmp: bytes | None = None
-    """XMP packet of the coloring; never the photo's"""
 
 
 def read_metadata(photo: Path | IO[bytes], keep_gps: bool = False) -> Metadata:
@@ -170,39 +163,19 @@ def _holds_grays(profile: ImageCms.ImageCmsProfile) -> bool:
 
 
 def to_profile(png: bytes, profile: bytes, output_format: OutputFormat, quality: int) -> bytes:
-    """Convert a coloring from sRGB to an RGB profile, and encode it."""
+    """Convert a coloring from sRGB to an RGB profile, and encode it, with its XMP."""
     with Image.open(BytesIO(png)) as image:
         alpha = np.asarray(image.getchannel("A")) if "A" in image.getbands() else None
         rgb = image.convert("RGB")
     ImageCms.profileToProfile(rgb, SRGB, ImageCms.ImageCmsProfile(BytesIO(profile)), INTENT, inPlace=True)
-    return encode(np.asarray(rgb), alpha, output_format, quality)
+    return embed(encode(np.asarray(rgb), alpha, output_format, quality), output_format, Embedded(xmp=xmp_of(png)))
 
 
-def embed(data: bytes, output_format: OutputFormat, metadata: Metadata) -> bytes:
-    """Put metadata into an encoded image that has none, without touching its pixels."""
-    if metadata.exif is None and metadata.profile is None and metadata.xmp is None:
-        return data
-    return {"jpeg": _into_jpeg, "png": _into_png, "webp": _into_webp}[output_format](data, metadata)
-
-
-def _into_jpeg(data: bytes, metadata: Metadata) -> bytes:
-    exif, profile = metadata.exif, metadata.profile
-    segments = b""
-    if exif:
-        exif = _for_a_segment(exif)
-        segments += b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif
-    if metadata.xmp and len(xmp := XMP_MARK + metadata.xmp) <= JPEG_SEGMENT_BYTES:
-        segments += b"\xff\xe1" + struct.pack(">H", len(xmp) + 2) + xmp
-    if profile:
-        size = JPEG_SEGMENT_BYTES - len(ICC_MARK) - 2
-        parts = [profile[start : start + size] for start in range(0, len(profile), size)]
-        for number, part in enumerate(parts, 1):
-            body = ICC_MARK + bytes((number, len(parts))) + part
-            segments += b"\xff\xe2" + struct.pack(">H", len(body) + 2) + body
-    start = 2
-    if data[2:4] == b"\xff\xe0":  # JFIF's own segment stays the first
-        start += 2 + int.from_bytes(data[4:6], "big")
-    return data[:start] + segments + data[start:]
+def embed_metadata(data: bytes, output_format: OutputFormat, metadata: Metadata) -> bytes:
+    """Put metadata into a coloring, without touching its pixels."""
+    exif = _for_a_segment(metadata.exif) if metadata.exif and output_format == "jpeg" else metadata.exif
+    kept = Embedded(exif=exif, profile=metadata.profile, dots_per_meter=metadata.dots_per_meter)
+    return embed(data, output_format, kept)
 
 
 def _for_a_segment(data: bytes) -> bytes:
@@ -227,38 +200,3 @@ def _length(value: Any) -> int:
     if isinstance(value, (bytes, str)):
         return len(value)
     return 8 * len(value) if isinstance(value, tuple) else 8
-
-
-def _into_png(data: bytes, metadata: Metadata) -> bytes:
-    def chunk(name: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-
-    chunks = b""
-    if metadata.profile:
-        chunks += chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.profile))
-    if metadata.dots_per_meter:
-        chunks += chunk(b"pHYs", struct.pack(">IIB", *metadata.dots_per_meter, PER_METER))
-    if metadata.exif:
-        chunks += chunk(b"eXIf", metadata.exif.removeprefix(b"Exif\0\0"))
-    if metadata.xmp:
-        chunks += chunk(b"iTXt", b"XML:com.adobe.xmp" + bytes(5) + metadata.xmp)  # uncompressed, in no language
-    after_header = 8 + 25  # signature, IHDR
-    return data[:after_header] + chunks + data[after_header:]
-
-
-def _into_webp(data: bytes, metadata: Metadata) -> bytes:
-    exif, profile, xmp = metadata.exif, metadata.profile, metadata.xmp
-
-    def chunk(name: bytes, body: bytes) -> bytes:
-        return name + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
-
-    with Image.open(BytesIO(data)) as image:
-        size, has_alpha = image.size, "A" in image.getbands()
-    flags = WEBP_ALPHA * has_alpha | WEBP_ICC * bool(profile) | WEBP_EXIF * bool(exif) | WEBP_XMP * bool(xmp)
-    sides = b"".join((side - 1).to_bytes(3, "little") for side in size)
-    header = chunk(b"VP8X", struct.pack("<I", flags) + sides)
-    frames = data[12 + len(header) :] if data[12:16] == b"VP8X" else data[12:]
-    body = header + (chunk(b"ICCP", profile) if profile else b"") + frames
-    body += chunk(b"EXIF", exif.removeprefix(b"Exif\0\0")) if exif else b""
-    body += chunk(b"XMP ", xmp) if xmp else b""
-    return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WEBP" + body

@@ -107,9 +107,7 @@ Base = Annotated[
     ),
 ]
 Overwrite = _flag("--overwrite", "Make finished colorings again, and replace files.")
-Strip = _flag(
-    "--strip", "Leave out EXIF, ICC profile and how the coloring was made. By default, only the GPS position is."
-)
+Strip = _flag("--strip", "Leave out EXIF and ICC profile. By default, colorings keep them, except the GPS position.")
 KeepGps = _flag("--keep-gps", "Keep the GPS position, too.")
 Sheet = _flag("--sheet", "Also write a contact sheet, sheet.jpg.")
 Url = Annotated[

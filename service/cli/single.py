@@ -119,7 +119,7 @@ def make_single(connection: Connection, single: Single, asked: CommandAsked, ove
 
     answer = run_client(connection, ask)
     (coloring,) = answer.data
-    data = request.as_file(answer, coloring)
+    data = request.as_file(coloring)
     source = "standard input" if single.photo == STREAM else single.photo
     place = "standard output" if target == STREAM else target
     try:

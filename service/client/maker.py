@@ -44,7 +44,7 @@ class Request:
     """The request for one photo, and how to turn its colorings into files."""
 
     fields: dict[str, Any]
-    as_file: Callable[[ColorizationResponse, Coloring], bytes]
+    as_file: Callable[[Coloring], bytes]
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Asked:
         return self.fields.get("output_format", "jpeg")
 
     def request(self, photo: Path) -> Request:
-        return Request(self.fields, lambda _, coloring: coloring.content)
+        return Request(self.fields, lambda coloring: coloring.content)
 
 
 class Maker:
@@ -138,7 +138,7 @@ class Maker:
             for made, coloring in zip(entry.files, answer.data, strict=True):
                 file = self.out / made.file
                 file.parent.mkdir(parents=True, exist_ok=True)
-                files.enter_context(whole_file(file)).write_bytes(request.as_file(answer, coloring))
+                files.enter_context(whole_file(file)).write_bytes(request.as_file(coloring))
             with self._lock:
                 self._record.add(entry)
         self.entries[photo] = entry

@@ -23,10 +23,12 @@ from service.api.formats import FORMATS, OutputFormat
 from service.client.found import Trouble
 from service.client.whole_file import whole_file
 from service.codecs.decoded_photo import DecodedPhoto
+from service.codecs.embedding import Embedded, embed
 from service.codecs.encoding import check_output_size, encode
 from service.codecs.sandbox import Decoders
 from service.errors import ServiceError
 from service.loading import load_colorizer
+from service.provenance import provenance
 from service.settings import Settings
 
 __all__ = ["Asked", "Outcome", "Source", "colorize_all", "count_rows", "on_ray", "read_folder", "read_parquet"]
@@ -197,20 +199,22 @@ class Painter:
             return
         for (photo, target, decoded), samples in zip(photos, drawn, strict=True):
             try:
-                self._write(target, decoded, samples)
+                self._write(target, decoded, samples, options)
                 yield Outcome(photo, asked.files(target), list(samples.bits_per_dim))
             except (ModelError, ServiceError, OSError, ValueError) as error:
                 yield Outcome(photo, [], [], Trouble.of(photo, error).reason)
 
-    def _write(self, target: str, decoded: DecodedPhoto, drawn: Drawn) -> None:
+    def _write(self, target: str, decoded: DecodedPhoto, drawn: Drawn, options: SampleOptions) -> None:
         """Write the files of a photo's colorings. Raises ModelError, ServiceError and OSError."""
         asked = self._asked
         images = self._colorizer.finish(decoded.pixels, drawn)
-        for name, finished in zip(asked.files(target), images, strict=True):
+        for name, index, finished in zip(asked.files(target), drawn.indices, images, strict=True):
+            data = encode(finished.image, decoded.alpha, asked.output_format, asked.output_compression)
+            xmp = provenance(options, drawn.temperature, index, self._colorizer.info.name)
             file = self._out / name
             file.parent.mkdir(parents=True, exist_ok=True)
             with whole_file(file) as part:
-                part.write_bytes(encode(finished.image, decoded.alpha, asked.output_format, asked.output_compression))
+                part.write_bytes(embed(data, asked.output_format, Embedded(xmp=xmp)))
 
 
 def _bytes(image: Any) -> bytes:

@@ -10,7 +10,8 @@ from PIL import Image, ImageCms
 from PIL.ExifTags import GPS, IFD, Base
 
 from service.api.formats import FORMATS, OutputFormat
-from service.cli.metadata import JPEG_SEGMENT_BYTES, Metadata, embed, read_metadata, to_profile
+from service.cli.metadata import Metadata, embed_metadata, read_metadata, to_profile
+from service.codecs.embedding import JPEG_SEGMENT_BYTES
 from service.codecs.encoding import encode
 from tests.service.files import SRGB, encoded, icc_profile, opened, swapped_srgb
 
@@ -35,7 +36,7 @@ def metadata_of(file_format: str, mode: str = "L", keep_gps: bool = False, **opt
 
 def embedded(output_format: OutputFormat, metadata: Metadata) -> Image.Image:
     """Return a coloring with metadata."""
-    return opened(embed(encode(COLORING, None, output_format, 90), output_format, metadata))
+    return opened(embed_metadata(encode(COLORING, None, output_format, 90), output_format, metadata))
 
 
 def exif_of(metadata: Metadata) -> Image.Exif:
@@ -54,7 +55,7 @@ def test_metadata_goes_in_and_pixels_stay(
     options |= {"icc_profile": SRGB} if "profile" in what else {}
     transparency = np.tile(np.arange(24, dtype=np.uint8), (16, 1)) if alpha else None
     plain = encode(COLORING, transparency, output_format, 90)
-    with_metadata = embed(plain, output_format, metadata_of("JPEG", keep_gps=True, **options))
+    with_metadata = embed_metadata(plain, output_format, metadata_of("JPEG", keep_gps=True, **options))
     assert what or with_metadata == plain
     with opened(plain) as one, opened(with_metadata) as other:
         assert (one.mode, one.size) == (other.mode, other.size)

@@ -32,7 +32,7 @@ def colored() -> set[str]:
 async def watching(service) -> AsyncIterator[list[tuple[str, bool]]]:
     """Watch the folder `in` in this context; yield the watcher's messages."""
     fields = {"n": 1, "seed": 7, "output_format": "jpeg", "output_compression": 90}
-    asked = CommandAsked(fields, {"command": "colorize", **fields}, "7", AsyncClient.colorizations, True, False)
+    asked = CommandAsked(fields, fields, "7", AsyncClient.colorizations, True, False)
     maker = CommandMaker(OUT, Record(OUT), asked, False)
     told: list[tuple[str, bool]] = []
     watcher = Watcher(Path("in"), maker, 2, SECONDS, lambda line, failed: told.append((line, failed)))

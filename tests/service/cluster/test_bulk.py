@@ -24,6 +24,7 @@ from service.cluster import bulk
 from service.cluster.bulk import Asked, Outcome, Painter
 from service.settings import Settings
 from tests import programs
+from tests.service.files import opened
 
 command = import_module("service.cli.bulk")
 ASKED = Asked(n=2, seed=7, temperature=None, output_format="png", output_compression=90)
@@ -62,6 +63,8 @@ def test_bad_photos_are_outcomes_beside_the_good(painter: Painter, grey_png: byt
     assert (good["error"], len(good["bits_per_dim"])) == (None, 2)
     assert "No such file" in missing["error"]
     assert "image" in no["error"]
+    second = opened((tmp_path / "out" / good["files"][1]).read_bytes())
+    assert "colorization seed=7 index=1 " in second.info["xmp"].decode()
     assert {str(file.relative_to(tmp_path / "out")) for file in (tmp_path / "out").rglob("*.*")} == set(good["files"])
 
 
