@@ -21,7 +21,7 @@ WEBP_ICC, WEBP_ALPHA, WEBP_EXIF, WEBP_XMP = 0x20, 0x10, 0x08, 0x04  # flags of V
 
 @dataclass(frozen=True, kw_only=True)
 class Embedded:
-    """What an image's file holds besides its pixels."""
+    """Metadata of an image's file."""
 
     exif: bytes | None = None
     """starts with `Exif\\0\\0`; in a JPEG at most JPEG_SEGMENT_BYTES"""
