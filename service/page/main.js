@@ -5,6 +5,7 @@ import { setUpArrival } from "./arrival.js";
 import { setUpBack } from "./back.js";
 import { setUpCompare } from "./compare.js";
 import { setUpDrop } from "./drop.js";
+import { offerEarlier } from "./earlier.js";
 import { byId, setUpSliders } from "./element.js";
 import { setUpFiles } from "./files.js";
 import { setUpGallery } from "./gallery.js";
@@ -39,6 +40,7 @@ listen(() => store.model && (note.hidden = true)); // another request may learn 
 const ready = setUpSession(revive);
 setUpDrop(ready);
 await ready;
+if (!store.view.photos.length) offerEarlier().catch(() => {}); // without it, the page works as well
 setUpArrival(); // after the photos from before a reload: a link says what it is for
 setUpBack(); // after it: the address of a link whose coloring has not come must stay
 try {

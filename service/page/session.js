@@ -1,6 +1,6 @@
 /**
  * The session that survives a reload: this tab's photos, colorings and settings, in the browser's storage. Each tab has its
- * own session. Files are written once, the rest after each change: user actions at once, arriving colorings a moment
+ * own session; a new tab may take over that of a closed one. Files are written once, the rest after each change: user actions at once, arriving colorings a moment
  * later. The undo history does not survive a reload.
  */
 
@@ -9,7 +9,7 @@ import { listen, store } from "./store.js";
 
 const NAME = "tintflow";
 const PAUSE = 300; // milliseconds from a coloring until it is written, with those that come meanwhile
-const LIFETIME = 24 * 3600 * 1000; // milliseconds; a closed tab may be opened again
+const LIFETIME = 7 * 24 * 3600 * 1000; // milliseconds; people go on with a closed tab's photos on another day
 
 let database = null;
 let session = null;
@@ -65,17 +65,55 @@ function claim(name) {
 }
 
 /** The same without locks: the tab that holds the name answers. */
-function ask(name) {
+function ask(name, isKept = true) {
   const channel = new BroadcastChannel(lockOf(name));
   return new Promise((resolve) => {
     channel.onmessage = ({ data }) => data === "taken" && resolve(false);
     channel.postMessage("free?");
     setTimeout(resolve, 100, true);
   }).then((free) => {
-    if (free) channel.onmessage = ({ data }) => data === "free?" && channel.postMessage("taken");
+    if (free && isKept) channel.onmessage = ({ data }) => data === "free?" && channel.postMessage("taken");
     else channel.close();
     return free;
   });
+}
+
+/** Whether no open tab holds a session's name. The name stays free, since its closed tab may be opened again. */
+async function isFree(name) {
+  if (!navigator.locks) return ask(name, false);
+  const { held } = await navigator.locks.query();
+  return !held.some((lock) => lock.name === lockOf(name));
+}
+
+/** Return `{name, photos, changed}` of the session that a tab closed last: its number of photos and its time; null if there is none. */
+export async function earlierSession() {
+  if (!database) return null;
+  const states = database.transaction("states").objectStore("states");
+  const [names, found] = await Promise.all([result(states.getAllKeys()), result(states.getAll())]);
+  const all = found.map(({ view, changed }, i) => ({ name: names[i], photos: view.photos.length, changed }));
+  for (const one of all.sort((some, other) => other.changed - some.changed)) {
+    if (one.name !== session && one.photos && (await isFree(one.name))) return one;
+  }
+  return null;
+}
+
+/** Go on with the session of a closed tab in this one. */
+export function takeOver(name) {
+  sessionStorage.setItem(NAME, name);
+  location.reload();
+}
+
+/** Delete the session of a closed tab. */
+export async function forget(name) {
+  if (!(await isFree(name))) return;
+  const transaction = database.transaction(["states", "files"], "readwrite");
+  forgetIn(transaction, name);
+  await completed(transaction);
+}
+
+function forgetIn(transaction, name) {
+  transaction.objectStore("states").delete(name);
+  transaction.objectStore("files").delete(filesOf(name));
 }
 
 function open() {
@@ -99,7 +137,7 @@ const completed = (transaction) => new Promise((resolve, reject) => {
 
 const filesOf = (name) => IDBKeyRange.bound([name], [name, []]);
 
-/** Delete the sessions of closed tabs. An open tab, too, may be unchanged for a day. */
+/** Delete old sessions of closed tabs. An open tab, too, may be unchanged for a week. */
 async function forgetOld() {
   const locks = await navigator.locks?.query();
   const held = new Set(locks?.held.map(({ name }) => name));
@@ -108,8 +146,7 @@ async function forgetOld() {
   for (const name of await result(states.getAllKeys())) {
     const { changed } = await result(states.get(name));
     if (name === session || held.has(lockOf(name)) || Date.now() - changed < LIFETIME) continue;
-    states.delete(name);
-    transaction.objectStore("files").delete(filesOf(name));
+    forgetIn(transaction, name);
   }
   await completed(transaction);
 }

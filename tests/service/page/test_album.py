@@ -289,12 +289,12 @@ def test_a_storage_that_cannot_be_opened_is_said_once_there_is_something_to_lose
 
 
 def store_as_old(page: Page, name: str) -> None:
-    """Store the page's session under a name, as if its last change were more than a day ago."""
+    """Store the page's session under a name, as if its last change were more than a week ago."""
     script = """([name]) => new Promise((resolve) => {
       indexedDB.open('tintflow').onsuccess = ({ target: { result } }) => {
         const states = result.transaction('states', 'readwrite').objectStore('states');
         states.get(sessionStorage.tintflow).onsuccess = ({ target }) => {
-          const old = {...target.result, changed: Date.now() - 25 * 3600 * 1000};
+          const old = {...target.result, changed: Date.now() - 8 * 24 * 3600 * 1000};
           states.put(old, name).onsuccess = resolve;
         };
       };
@@ -329,6 +329,36 @@ def test_other_tabs_begin_anew_and_old_sessions_are_forgotten_but_for_that_of_an
     expect(stored.locator(".card.new")).to_have_count(4)
     other.reload()
     begin_anew_in_duplicate(stored, other)
+
+
+@pytest.mark.parametrize("script", ["", "Object.defineProperty(navigator, 'locks', {value: undefined})"])
+def test_a_new_tab_goes_on_with_the_photos_of_a_closed_one_or_deletes_them(stored, script) -> None:
+    """Browsers offer no locks over plain HTTP."""
+    keep(stored, 1)
+    until_state(stored, "view.kept.length === 1")
+    context, url = stored.context, stored.url
+    context.add_init_script(script)
+    stored.reload()
+    expect(stored.locator(".card.new")).to_have_count(4)
+    other = context.new_page()
+    other.goto(url)
+    expect(other.locator("#model")).not_to_be_empty()
+    expect(other.locator("#earlier")).to_be_hidden()  # the first tab is open
+    stored.close()
+    other.reload()
+    expect(other.locator("#earlier-words")).to_contain_text("1 photo with all colorings")
+    other.click("#earlier-open")
+    expect(other.locator(".card.new")).to_have_count(4)
+    expect(other.locator("#kept-words")).to_have_text("1 kept")
+    last = context.new_page()
+    other.close()
+    last.goto(url)
+    last.click("#earlier-forget")
+    expect(last.locator("#earlier")).to_be_hidden()
+    until_stored(last, "files", 0)
+    last.reload()
+    expect(last.locator("#model")).not_to_be_empty()
+    expect(last.locator("#earlier")).to_be_hidden()
 
 
 def test_a_scrollbar_below_many_photos_stays_within_the_bar(browser, service, photo) -> None:
