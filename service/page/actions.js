@@ -213,7 +213,8 @@ export function interpolate(pair, steps) {
 /**
  * Make the colorings in the grid, or those beside a sample of another grid, follow the photo's fixed colors as they are
  * now: the same seeds and numbers, those of the sample's seed first. Without fixed colors, the earlier colorings come back,
- * with the present looks. This is no undo step of its own; the change of the colors was one.
+ * with the present looks. A kept coloring passes its heart on. This is no undo step of its own; the change of the colors
+ * was one.
  */
 export function followHints(photo, sample, show) {
   const { runs } = store.view;
@@ -225,7 +226,7 @@ export function followHints(photo, sample, show) {
   const shown = hints.length && temperature() === 0 ? all.slice(0, 1) : all; // more would be equal
   stop(...grid.filter((run) => run.fields.hints && isBusy(run)));
   for (const run of hints.length ? shown : []) if (run.fields.hints) run.superseded = true;
-  let looks;
+  let { looks, kept } = store.view;
   const made = [];
   const fresh = [];
   for (const run of shown.length ? shown : [null]) {
@@ -233,18 +234,22 @@ export function followHints(photo, sample, show) {
     const base = first?.fields.hints ? photo.runs.findLast((each) => isFirstOf(each, first)) : first; // a link's first may have fixed colors
     if (!hints.length && base) {
       looks = looksLike(looksOf(run), base, looks);
+      kept = kept.map((each) => (each.run === run && base.slots[run.slots.indexOf(each)]) || each);
       made.push(base);
       continue;
     }
-    const more = { base, ownLooks: run && looksOf(run), first: first?.first ?? 0, follows: made[0] ?? null };
+    const more = { base, ownLooks: run && looksOf(run), replaces: run && inPlaces(run), first: first?.first ?? 0, follows: made[0] ?? null };
     const next = newColorings(photo, more, first ? { n: first.total, ...first.fields } : undefined);
     made.push(next);
     if (own && first === own) fresh.unshift(next);
     else fresh.push(next);
   }
-  show(made, looks);
+  show(made, looks, kept);
   fresh.forEach(start);
 }
+
+/** The sample of each place, or the one that it is going to replace. */
+const inPlaces = ({ slots, replaces }) => slots.map((sample, i) => sample ?? replaces?.[i] ?? null);
 
 /** The run before it followed fixed colors. */
 const firstOf = (run) => run.base ?? run;

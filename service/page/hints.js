@@ -115,7 +115,7 @@ export function follow() {
 function followChange() {
   const photo = changed;
   changed = null;
-  if (photo && photo === store.view.photo && !isFollowed(photo)) followHints(photo, looked(), (runs, looks = store.view.looks) => amend({ runs, looks }));
+  if (photo && photo === store.view.photo && !isFollowed(photo)) followHints(photo, looked(), (runs, looks, kept) => amend({ runs, looks, kept }));
 }
 
 function isFollowed(photo) {

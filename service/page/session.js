@@ -223,7 +223,7 @@ function copyOf({ view, album, reference }, numberOf) {
   const run = once((of) => {
     const { id, samples, error, wait, aborter, fields, slots, ...rest } = of;
     const reference = fields.reference ? { reference: numberOf(fields.reference) } : {};
-    const others = { photo: photo(of.photo), follows: run(of.follows), base: run(of.base), source: sample(of.source), picture: sample(of.picture), ends: isOpen(of) ? of.ends.map(sample) : null };
+    const others = { photo: photo(of.photo), follows: run(of.follows), base: run(of.base), source: sample(of.source), picture: sample(of.picture), ends: isOpen(of) ? of.ends.map(sample) : null, replaces: (of.replaces ?? []).map(sample) };
     return { ...rest, ...others, error: error && { ...error, message: error.message }, fields: { ...fields, ...reference }, slots: slots.map(sample) };
   });
   const keys = (map, copy) => new Map([...map].map(([key, value]) => [copy(key), value]).filter(([key]) => key));

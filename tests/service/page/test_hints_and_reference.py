@@ -6,7 +6,7 @@ from playwright.sync_api import FloatRect, Locator, Page, expect
 
 from benchmarks.figures.steps import click_at, drop, hold, keep
 from model.options import TRANSFER_WEIGHTS
-from tests.service.page.steps import add_more, borrow, colorize_again, drag, expect_colorings, resize, swipe
+from tests.service.page.steps import add_more, borrow, colorize_again, drag, expect_colorings, resize, swipe, taken
 from tests.service.page.stored import until_stored
 from tests.service.waiting import eventually
 
@@ -110,6 +110,37 @@ def test_a_fixed_color_keeps_the_look(page, upload) -> None:
     expect(page.locator("#saturation-out")).to_have_text("25 %")  # the earlier colorings, with the current look
     page.click("#next")
     expect(page.locator("#saturation-out")).to_have_text("100 %")
+
+
+def test_a_fixed_color_keeps_the_heart(page, upload) -> None:
+    """Also if the page is reloaded before the coloring with the fixed color has come."""
+    upload(page)
+    keep(page, 1)
+    picture = page.locator("#kept-pictures img")
+    before = picture.get_attribute("src")
+    page.locator(".card .fix").click()
+    for count, (x, name) in enumerate([(0.75, "sky"), (0.6, "grass")], 1):
+        fix(page, x, name, count)
+        expect(page.locator("#kept-words")).to_have_text("1 kept")
+        expect(picture).not_to_have_attribute("src", before)
+    for _ in range(2):
+        page.keyboard.press("Control+z")
+    followed(page, 0)
+    expect(picture).to_have_attribute("src", before)
+    fix(page, 0.75, "sky", 1)
+    page.get_by_role("button", name="Remove fixed color 1").click()
+    followed(page, 0)
+    expect(picture).to_have_attribute("src", before)
+    held = hold(page, "colorizations")
+    click_at(page, 0.75, 0.5)
+    page.locator("#palette-swatches").get_by_role("button", name="sky").click()
+    taken(page, held)
+    page.reload()
+    page.unroute("**/v1/colorizations")
+    expect(page.locator(".card.new")).to_have_count(4)
+    expect(page.get_by_role("button", name="Keep coloring 2")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator(".card.kept")).to_have_count(1)
+    expect(page.locator("#kept-words")).to_have_text("1 kept")
 
 
 def test_after_more_all_colorings_follow_the_one_that_is_looked_at_first(page, upload, service) -> None:
