@@ -3,10 +3,11 @@
 import { cancelAlbum, colorizeAll, isAlbumOpen, resumeAlbum } from "./actions.js";
 import { saveAllFrom } from "./download.js";
 import { byId, keepFocus } from "./element.js";
+import { notice } from "./notices.js";
 import { coverOf } from "./photo.js";
 import { removeAll } from "./photos.js";
 import { listen, store } from "./store.js";
-import { count, errorWords, waitWords } from "./words.js";
+import { UNDO, count, errorWords, waitWords } from "./words.js";
 import { canGoOn, isBusy } from "./work.js";
 
 export function setUpAlbum() {
@@ -16,6 +17,7 @@ export function setUpAlbum() {
   byId("album-remove").onclick = () => {
     removeAll();
     byId("undo").focus();
+    notice(`All photos are removed. ${UNDO}`);
   };
   byId("album-download").onclick = ({ currentTarget }) => saveAllFrom(currentTarget, store.view.photos.map(coverOf).filter(Boolean), "colorings");
   listen(() => keepFocus(show));

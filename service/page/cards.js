@@ -5,13 +5,13 @@ import { saveSample } from "./download.js";
 import { byId, icon, iconButton, make, once, set } from "./element.js";
 import { explain, explained } from "./explain.js";
 import { shownUrl } from "./look.js";
-import { errorNotice } from "./notices.js";
+import { errorNotice, notice } from "./notices.js";
 import { explainLikelihood, grayUrl, likelihoodWords } from "./photo.js";
 import { removePhoto } from "./photos.js";
 import { goOn, goOnWords } from "./settings.js";
 import { hintsOf, store } from "./store.js";
 import { openForHints, openSample } from "./viewer.js";
-import { count, sampleTitle } from "./words.js";
+import { UNDO, count, sampleTitle } from "./words.js";
 import { isBusy } from "./work.js";
 
 export const grayCard = once((photo) => {
@@ -20,6 +20,7 @@ export const grayCard = once((photo) => {
   const remove = iconButton("close", `Remove ${photo.name}`, () => {
     removePhoto(photo);
     byId("undo").focus();
+    notice(`${photo.name} and its colorings are removed. ${UNDO}`);
   });
   return make("li", { className: "card" }, open, make("div", { className: "foot" }, make("div", { className: "words" }, "Original"), fix, remove));
 });

@@ -4,15 +4,17 @@ import { compare } from "./compare.js";
 import { saveAllFrom } from "./download.js";
 import { byId, make, once, set, setChildren } from "./element.js";
 import { shownUrl } from "./look.js";
+import { notice } from "./notices.js";
 import { change, listen, store } from "./store.js";
 import { openSample } from "./viewer.js";
-import { sampleTitle } from "./words.js";
+import { UNDO, sampleTitle } from "./words.js";
 
 export function setUpKept() {
   byId("compare-open").onclick = () => compare(ofThisPhoto());
   byId("keep-none").onclick = () => {
     change({ kept: [] });
     byId("undo").focus();
+    notice(`No coloring is kept any longer. ${UNDO}`);
   };
   byId("download-kept").onclick = ({ currentTarget }) => saveAllFrom(currentTarget, store.view.kept, "kept-colorings");
   listen(show);

@@ -2,6 +2,9 @@
 
 const FEW = 3; // names in one message
 
+/** How to take back a removal, until a reload. */
+export const UNDO = "Undo, the arrow at the top, takes this back until you close or reload the page.";
+
 const ERRORS = {
   unreachable: "The service does not answer. Is it still running?",
   unreadable_file: "Your browser can no longer read this file.",

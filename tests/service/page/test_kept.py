@@ -44,6 +44,9 @@ def test_downloads_and_undo_which_closes_the_view_side_by_side(kept, service) ->
     kept.locator("#keep-none").press("Enter")
     expect(kept.locator("#kept")).to_be_hidden()
     expect(kept.locator("#undo")).to_be_focused()
+    expect(kept.locator("#notices")).to_contain_text("No coloring is kept any longer. Undo, the arrow at the top")
+    kept.locator(".card .foot").get_by_role("button", name="Remove bridge.png").click()
+    expect(kept.locator("#notices")).to_contain_text("bridge.png and its colorings are removed. Undo")
 
 
 def test_two_side_by_side_and_the_steps_between(kept, service) -> None:
