@@ -15,7 +15,12 @@ export function setUpStrip() {
   });
 }
 
-const item = once((photo) => make("li", {}, make("button", { type: "button", className: "photo", title: photo.name, onclick: () => showPhoto(photo) })));
+const item = once((photo) => make("li", {}, make("button", { type: "button", className: "photo", title: photo.name, onclick: () => show(photo) })));
+
+function show(photo) {
+  showPhoto(photo);
+  scrollTo(0, 0); // its name and its first colorings
+}
 
 function paint(photo) {
   const status = store.view.grids.get(photo)?.at(-1)?.status;
@@ -28,8 +33,9 @@ function paint(photo) {
     button.replaceChildren(url ? make("img", { src: url, alt: "", className: cover ? "" : "gray" }) : icon("photo"));
   }
   const words = { waiting: ", is waiting", working: ", is being colorized", failed: ", failed" }[status] ?? "";
-  set(button, "aria-label", photo.name + words);
+  const isKept = store.view.kept.some((sample) => sample.run.photo === photo);
+  set(button, "aria-label", `${photo.name}${isKept ? ", kept" : ""}${words}`);
   if (photo === store.view.photo && button.getAttribute("aria-current") !== "true") item(photo).scrollIntoView?.({ block: "nearest", inline: "nearest" });
   set(button, "aria-current", photo === store.view.photo);
-  set(item(photo), "className", { waiting: "waiting", working: "busy", failed: "bad" }[status] ?? "");
+  set(item(photo), "className", [isKept ? "kept" : "", { waiting: "waiting", working: "busy", failed: "bad" }[status] ?? ""].join(" ").trim());
 }

@@ -81,6 +81,24 @@ def test_two_side_by_side_and_the_steps_between(kept, service) -> None:
     expect(kept.locator(".card.new .foot").first).to_contain_text("Step 1 of 6")
 
 
+def test_the_strip_marks_what_is_kept_and_the_bar_shows_the_latest(page, upload, photo) -> None:
+    page.set_input_files("#files", [photo, photo, photo])
+    expect(page.locator("#strip img:not(.gray)")).to_have_count(3)
+    resize(page, 1100, 390)
+    for place in (0, 2):
+        page.locator("#strip .photo").nth(place).click()
+        expect(page.locator(".card.new")).to_have_count(4)
+        keep(page, 0, 1, 2, 3)
+    expect(page.locator("#strip .kept")).to_have_count(2)
+    expect(page.locator("#strip .photo").nth(2)).to_have_accessible_name("bridge.png, kept")
+    expect(page.locator("#strip .photo").nth(1)).to_have_accessible_name("bridge.png")
+    expect(page.locator("#kept-pictures li").last).to_be_in_viewport(ratio=0.9)
+    expect(page.locator("#kept-pictures li").first).not_to_be_in_viewport()
+    page.evaluate("scrollTo(0, 200)")
+    page.locator("#strip .photo").nth(1).click()
+    assert page.evaluate("scrollY") == 0
+
+
 def test_the_bar_holds_what_is_kept_of_any_photo(kept, color_photo) -> None:
     """It says how many belong to the current photo. *More like this* of another photo's coloring shows that photo.
 
