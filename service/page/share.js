@@ -6,6 +6,10 @@ import { lookOf } from "./store.js";
 import { sampleTitle } from "./words.js";
 
 const WHAT = "The link holds the settings, not the photo. To see this coloring, open the link and add the same photo.";
+const HERE = "The link opens on this computer alone. To show these colors to somebody else, download the picture and send it.";
+
+/** Whether the page's address means another computer wherever else it is opened. */
+const isLocal = () => /^(localhost|127\.[\d.]+|\[::1\])$/.test(location.hostname);
 
 export function showShare(sample) {
   const found = sample && obstacle(sample);
@@ -26,7 +30,7 @@ function reason(sample, { why, from }) {
 export async function shareSample(sample) {
   const link = `${location.origin}${location.pathname}#${format(sample, lookOf(sample))}`;
   const note = byId("share-note");
-  const copied = sample.run.photo.example ? "Copied." : `Copied. ${WHAT}`;
+  const copied = ["Copied.", sample.run.photo.example ? "" : WHAT, isLocal() ? HERE : ""].filter(Boolean).join(" ");
   try {
     await navigator.clipboard.writeText(link);
     note.textContent = copied;

@@ -149,7 +149,7 @@ def test_on_a_phone_nothing_is_hidden_or_without_a_name_and_what_is_new_comes_in
 ) -> None:
     """Requested colorings and errors scroll into view; scrolling with a finger moves no slider."""
     page = open_page(expected=FAILED, **PHONE)
-    expect(page.get_by_text("Choose a photo", exact=True)).to_be_in_viewport()
+    expect(page.get_by_text("Choose photos", exact=True)).to_be_in_viewport()
     expect(page.locator("#hero")).to_be_in_viewport()
     expect(page.get_by_text("Or drop photos")).to_be_hidden()
     upload(page)
@@ -235,7 +235,7 @@ def test_twice_as_large_text_grows_everywhere_and_fits(open_page, upload) -> Non
         page = open_page(None, **device)
         page.context.new_cdp_session(page).send("Page.setFontSizes", {"fontSizes": {"standard": 32}})
         page.goto("/")
-        check_size("Choose a photo")
+        check_size("Choose photos")
         upload(page)
         check_size("How many")
         keep(page, 0, 1)
