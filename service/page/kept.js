@@ -34,9 +34,9 @@ function show() {
   byId("kept").hidden = !kept.length;
   setChildren(byId("kept-pictures"), kept.map(thumbnail));
   for (const sample of kept) set(thumbnail(sample).querySelector("img"), "src", shownUrl(sample));
-  if (kept.length && kept.at(-1) !== latest) thumbnail(kept.at(-1)).scrollIntoView({ block: "nearest", inline: "nearest" });
-  latest = kept.at(-1) ?? null;
   const here = ofThisPhoto().length;
   byId("kept-words").textContent = `${kept.length} kept${here < kept.length ? `, ${here || "none"} of this photo` : ""}`;
   byId("compare-open").hidden = here < 2;
+  if (kept.length && kept.at(-1) !== latest) thumbnail(kept.at(-1)).scrollIntoView({ block: "nearest", inline: "nearest" });
+  latest = kept.at(-1) ?? null;
 }
