@@ -1,6 +1,6 @@
 /** Two kept colorings side by side, and the steps between them. */
 
-import { interpolate } from "./actions.js";
+import { interpolate, toggleKept } from "./actions.js";
 import { openDialog } from "./back.js";
 import { canInterpolate } from "./beginnings.js";
 import { byId, iconButton, make, set, slider } from "./element.js";
@@ -9,7 +9,7 @@ import { shownUrl } from "./look.js";
 import { STEPS } from "./options.js";
 import { explainLikelihood, likelihoodWords } from "./photo.js";
 import { listen, store } from "./store.js";
-import { sampleTitle } from "./words.js";
+import { count, sampleTitle } from "./words.js";
 import { mostOf } from "./work.js";
 
 const MOST_STEPS = Number(byId("steps").max);
@@ -26,13 +26,14 @@ export function setUpCompare() {
   for (const side of [0, 1]) {
     const turn = (way) => () => step(side, way);
     const buttons = make("div", { className: "buttons turn" }, iconButton("previous", "Previous kept coloring", turn(-1)), iconButton("next", "Next kept coloring", turn(1)));
-    const caption = make("figcaption", {}, make("strong"), ...explained({ className: "likelihood" }), buttons);
+    const keep = iconButton("heart", "No longer keep this coloring", () => toggleKept(samples[sides[side]]), { className: "quiet icon keep", "aria-pressed": "true" });
+    const caption = make("figcaption", {}, make("strong"), ...explained({ className: "likelihood" }), keep, buttons);
     byId("compare-pair").append(make("figure", {}, make("img", { alt: "" }), caption));
   }
   listen(() => {
     if (!byId("compare").open) return;
     if (samples.every((sample) => store.view.kept.includes(sample))) show();
-    else byId("compare").close(); // undo took one of them away
+    else drop();
   });
 }
 
@@ -42,6 +43,17 @@ export function compare(kept) {
   sides = [kept.length - 2, kept.length - 1];
   show();
   openDialog(byId("compare"));
+}
+
+/** Compare the rest after one of them is no longer kept, by its heart or by undo. */
+function drop() {
+  const [first, second] = sides.map((place) => samples[place]);
+  samples = samples.filter((sample) => store.view.kept.includes(sample));
+  if (samples.length < 2) return byId("compare").close();
+  const places = [first, second].map((sample) => samples.indexOf(sample));
+  sides = places.map((place, side) => (place < 0 ? samples.findLastIndex((_, i) => i !== places[1 - side]) : place));
+  if (sides[0] === sides[1]) sides = [samples.length - 2, samples.length - 1]; // both are gone
+  show();
 }
 
 /** Turn to the next coloring, skipping the other side's. */
@@ -56,7 +68,8 @@ function show() {
     const sample = samples[sides[side]];
     set(figure.querySelector("img"), "src", shownUrl(sample));
     set(figure.querySelector("img"), "alt", sampleTitle(sample));
-    figure.querySelector("strong").textContent = sampleTitle(sample);
+    const hints = sample.run.fields.hints?.length;
+    figure.querySelector("strong").textContent = `${sampleTitle(sample)}${hints ? `, ${count(hints, "fixed color")}` : ""}`;
     explain(figure.querySelector(".likelihood"), likelihoodWords(sample), explainLikelihood(sample));
     figure.querySelector(".turn").hidden = samples.length < 3;
   }

@@ -81,6 +81,23 @@ def test_two_side_by_side_and_the_steps_between(kept, service) -> None:
     expect(kept.locator(".card.new .foot").first).to_contain_text("Step 1 of 6")
 
 
+def test_the_comparison_leaves_the_better_one(kept) -> None:
+    keep(kept, 1)
+    kept.click("#compare-open")
+    hearts = kept.locator("#compare .keep")
+    titles = kept.locator("#compare figure strong")
+    hearts.first.click()
+    expect(titles).to_have_text(["Coloring 1", "Coloring 2"])
+    kept.keyboard.press("Control+z")
+    expect(kept.locator("#kept-words")).to_have_text("3 kept")
+    expect(titles).to_have_text(["Coloring 1", "Coloring 2"])
+    kept.keyboard.press("Control+Shift+z")
+    hearts.last.click()
+    expect(kept.locator("#compare")).to_be_hidden()
+    expect(kept.locator("#kept-words")).to_have_text("1 kept")
+    expect(kept.get_by_role("button", name="Keep coloring 1")).to_have_attribute("aria-pressed", "true")
+
+
 def test_the_strip_marks_what_is_kept_and_the_bar_shows_the_latest(page, upload, photo) -> None:
     page.set_input_files("#files", [photo, photo, photo])
     expect(page.locator("#strip img:not(.gray)")).to_have_count(3)
