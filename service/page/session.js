@@ -1,7 +1,7 @@
 /**
  * The session that survives a reload: this tab's photos, colorings and settings, in the browser's storage. Each tab has its
- * own session; a new tab may take over that of a closed one. Files are written once, the rest after each change: user actions at once, arriving colorings a moment
- * later. The undo history does not survive a reload.
+ * own session; a new tab may take over that of a closed one. Files are written once, the rest after each change: user
+ * actions at once, arriving colorings a moment later. The undo history does not survive a reload.
  */
 
 import { notice } from "./notices.js";
@@ -72,10 +72,23 @@ function ask(name, isKept = true) {
     channel.postMessage("free?");
     setTimeout(resolve, 100, true);
   }).then((free) => {
-    if (free && isKept) channel.onmessage = ({ data }) => data === "free?" && channel.postMessage("taken");
+    if (free && isKept) channel.onmessage = ({ data }) => (data === "leave" ? leave(channel) : data === "free?" && channel.postMessage("taken"));
     else channel.close();
     return free;
   });
+}
+
+/** Begin anew: another tab has taken over the session while this one slept, as background tabs on phones do. */
+function leave(channel) {
+  channel.close();
+  database = null; // nothing more is written
+  sessionStorage.removeItem(NAME);
+  location.reload();
+}
+
+/** Without locks, a session that seems free may be that of a tab that sleeps; it gets this when it wakes. */
+function sendAway(name) {
+  if (!navigator.locks) new BroadcastChannel(lockOf(name)).postMessage("leave");
 }
 
 /** Whether no open tab holds a session's name. The name stays free, since its closed tab may be opened again. */
@@ -85,7 +98,7 @@ async function isFree(name) {
   return !held.some((lock) => lock.name === lockOf(name));
 }
 
-/** Return `{name, photos, changed}` of the session that a tab closed last: its number of photos and its time; null if there is none. */
+/** Return `{name, photos, changed}` of the closed tab's session that changed last, with its number of photos, or null. */
 export async function earlierSession() {
   if (!database) return null;
   const states = database.transaction("states").objectStore("states");
@@ -99,6 +112,7 @@ export async function earlierSession() {
 
 /** Go on with the session of a closed tab in this one. */
 export function takeOver(name) {
+  sendAway(name);
   sessionStorage.setItem(NAME, name);
   location.reload();
 }
@@ -106,6 +120,7 @@ export function takeOver(name) {
 /** Delete the session of a closed tab. */
 export async function forget(name) {
   if (!(await isFree(name))) return;
+  sendAway(name);
   const transaction = database.transaction(["states", "files"], "readwrite");
   forgetIn(transaction, name);
   await completed(transaction);

@@ -361,6 +361,21 @@ def test_a_new_tab_goes_on_with_the_photos_of_a_closed_one_or_deletes_them(store
     expect(last.locator("#earlier")).to_be_hidden()
 
 
+def test_a_tab_whose_photos_another_took_over_while_it_slept_begins_anew(stored) -> None:
+    """Over plain HTTP, without locks, a tab that sleeps does not answer."""
+    stored.context.add_init_script("Object.defineProperty(navigator, 'locks', {value: undefined})")
+    stored.reload()
+    expect(stored.locator(".card.new")).to_have_count(4)
+    stored.evaluate("BroadcastChannel.prototype.postMessage = () => {}")
+    other = stored.context.new_page()
+    other.goto(stored.url)
+    other.click("#earlier-open")
+    expect(stored.locator("#welcome")).to_be_visible()
+    expect(other.locator(".card.new")).to_have_count(4)
+    other.reload()
+    expect(other.locator(".card.new")).to_have_count(4)
+
+
 def test_a_scrollbar_below_many_photos_stays_within_the_bar(browser, service, photo) -> None:
     """Headless browsers hide scrollbars by default."""
     count = 20
