@@ -11,7 +11,7 @@ const COLORS = [
   ["leaf", "#3f6b3a", 15, 55], ["sea", "#2f7f86", 25, 65], ["sky", "#7aaedb", 50, 95], ["denim", "#4a6890", 20, 60],
   ["navy", "#24365e", 5, 35], ["violet", "#7d5a96", 20, 65], ["stone, gray", "#8c8a86", 10, 95], ["cream", "#efe6d2", 75, 100],
 ];
-const MOST = 12;
+const MOST = 10; // unless more things have this very lightness
 const LEAST = 3;
 const FAR = 15; // of L*, from what such things mostly have
 const ALMOST_BLACK = 8; // L*
@@ -87,16 +87,8 @@ export function placePalette({ left, top }) {
 function fitting(lightness) {
   const all = COLORS.map(([name, color, low, high]) => ({ name, color, off: Math.max(low - lightness, lightness - high, 0), ...atLightness(color, lightness) }));
   const held = all.filter(({ kept }) => kept >= LEAST_CHROMA);
-  const best = [...(held.length ? held : all)].sort((a, b) => a.off - b.off).filter(({ off }, i) => i < LEAST || off <= FAR);
-  while (best.length > MOST) best.splice(best.at(-1).off ? -1 : mostAlike(best), 1);
+  const best = [...(held.length ? held : all)].sort((a, b) => a.off - b.off).filter(({ off }, i) => !off || i < LEAST || (i < MOST && off <= FAR));
   return all.filter((each) => best.includes(each));
-}
-
-/** Place of the second of the two colors that are most alike. */
-function mostAlike(colors) {
-  const labs = colors.map(({ hex }) => hexToLab(hex));
-  const pairs = labs.flatMap((one, j) => labs.slice(0, j).map((other) => ({ j, far: Math.hypot(one[1] - other[1], one[2] - other[2]) })));
-  return pairs.reduce((some, pair) => (pair.far < some.far ? pair : some)).j;
 }
 
 function swatch({ name, color, hex }) {
