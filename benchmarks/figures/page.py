@@ -120,6 +120,7 @@ class _Walk:
             _finish(page)
             self._save(page, "steps")
             page.locator("#keep-none").click()
+            page.locator("#notices button").click()  # its message
             _fix_colors(page)
             self._save(page, "hints")
             page.locator("#viewer-close").click()
@@ -173,6 +174,7 @@ class _Walk:
             self._save(page, "no-steps")
             page.locator("#compare-close").click()
             page.locator("#keep-none").click()
+            page.locator("#notices button").click()  # its message
             page.locator("#strip .photo").nth(1).click()
             page.fill("#boldness", "0")
             page.click("#colorize")
