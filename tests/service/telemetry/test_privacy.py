@@ -12,7 +12,10 @@ from io import BytesIO
 import pytest
 from PIL import ExifTags, Image, PngImagePlugin
 
+from model.options import SampleOptions
+from service.provenance import provenance
 from service.telemetry import logs
+from tests.service.fakes import FakeColorizer
 from tests.service.files import encoded, opened, random_image
 
 PATH = "/v1/colorizations"
@@ -106,10 +109,12 @@ def test_where_a_photo_was_taken_does_not_come_back(service, grey_photo, input_f
     exif[ExifTags.IFD.GPSInfo] = {ExifTags.GPS.GPSLatitudeRef: "N", ExifTags.GPS.GPSLatitude: (48.0, 1.0, 2.0)}
     photo = encoded(grey_photo, input_format, exif=exif.tobytes())
     assert MARK.encode() in photo
-    answer = service.post(photo, n=1, output_format=output_format, response_format="zip")
+    answer = service.post(photo, n=1, seed=7, output_format=output_format, response_format="zip")
     with zipfile.ZipFile(BytesIO(answer.content)) as archive:
         (made,) = map(archive.read, archive.namelist())
     assert MARK.encode() not in made
     image = opened(made)
     assert not image.getexif()
-    assert not {"exif", "xmp", "XML:com.adobe.xmp", "comment"} & image.info.keys()
+    assert not {"exif", "comment"} & image.info.keys()
+    # the coloring's own, not the photo's
+    assert image.info["xmp"] == provenance(SampleOptions(1, 7), FakeColorizer.info.default_temperature, 0, "fake-1")
