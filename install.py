@@ -22,6 +22,7 @@ import tomllib
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent
 UV = Path(sys.prefix) / "bin" / "uv"
@@ -49,7 +50,7 @@ PIP_TO_UV = {
 
 def main(extra: str = "") -> None:
     """Install uv, torch where it is needed, and then all the rest."""
-    extras_there = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    extras_there = definition()["optional-dependencies"]
     if extra and extra not in extras_there:
         sys.exit(f"no extra is named {extra}; pyproject.toml has {', '.join(sorted(extras_there))}")
     gpu = has_nvidia_gpu()
@@ -137,9 +138,15 @@ def uv_variables(configuration: str) -> dict[str, str]:
     return found
 
 
+def definition() -> dict[str, Any]:
+    """Return what pyproject.toml says of the project."""
+    project: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    return project
+
+
 def torch_requirements(extra: str) -> Iterator[str]:
     """Yield what pyproject.toml asks of torch, for an extra, or for serving where none is named."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    project = definition()
     for requirement in project["optional-dependencies"][extra] if extra else project["dependencies"]:
         if nested := re.fullmatch(r"tintflow\[([\w-]+)\]", requirement):
             yield from torch_requirements(nested[1])

@@ -7,10 +7,11 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from concurrent.futures import Executor
 from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import Any, TypeVar
 
+import numpy as np
 import structlog
+from numpy.typing import NDArray
 
 from model.options import Options, SampleOptions, VariationOptions
 from model.protocol import Colorizer, Drawn, DrawTask, HintMatch, SmallPhoto
@@ -18,7 +19,6 @@ from service.api import schemas
 from service.api.endpoints import ColorEndpoint, Endpoint
 from service.api.formats import FORMATS, OutputFormat
 from service.codecs.decoded_photo import DecodedPhoto
-from service.codecs.embedding import Embedded, embed
 from service.codecs.encoding import check_output_size, encode
 from service.codecs.sandbox import Decoders, Ticket
 from service.errors import OutputSizeError, SlowFileError
@@ -133,7 +133,11 @@ class Pipeline:
         drawn = await self._tools.network.draw(DrawTask(small, options, wanted), cost, self.place.owner)
         timer.stop("queue", but=drawn.timings)
         self.place.give_back("latents")  # keep the rest of the place until the answer is read
-        to_file = partial(encode, alpha=photo.alpha, output_format=output_format, quality=quality)
+        model = self._tools.steps.info.name
+
+        def to_file(rgb: NDArray[np.uint8], place: int) -> bytes:
+            xmp = provenance(options, drawn.temperature, drawn.indices[place], model)
+            return encode(rgb, photo.alpha, output_format, quality, xmp)
 
         async def samples() -> AsyncGenerator[Sample]:
             numbers = zip(drawn.indices, drawn.bits_per_dim, drawn.latent_norms, strict=True)
@@ -141,8 +145,6 @@ class Pipeline:
             async with aclosing(lane.finish(finished, to_file, timer.seconds, self.place.owner, may_wait)) as files:
                 async for data, hints in files:
                     index, bits_per_dim, latent_norm = next(numbers)
-                    xmp = provenance(options, drawn.temperature, index, self._tools.steps.info.name)
-                    data = await lane.run(embed, data, output_format, Embedded(xmp=xmp))
                     coloring = schemas.Coloring(
                         index=index,
                         b64_json="",
@@ -158,7 +160,7 @@ class Pipeline:
         facts = schemas.ColorizationFacts(
             id=f"{endpoint.name}-{uuid.uuid4().hex}",
             created=int(time.time()),
-            model=self._tools.steps.info.name,
+            model=model,
             seed=options.seed,
             noise_seed=options.noise_seed if isinstance(options, VariationOptions) else None,
             temperature=drawn.temperature,
@@ -197,7 +199,10 @@ class Pipeline:
         small = await self._shrink(lane, photo)
         drawn = await self._tools.network.draw(DrawTask(small, options), options.latents, CHECK)
         finished = self._tools.steps.finish(photo.pixels, drawn, options)
-        to_file = partial(encode, alpha=photo.alpha, output_format="jpeg", quality=CHECK_QUALITY)
+
+        def to_file(rgb: NDArray[np.uint8], _: int) -> bytes:
+            return encode(rgb, photo.alpha, "jpeg", CHECK_QUALITY)
+
         async for _ in lane.finish(finished, to_file, {}, CHECK, may_wait=False):
             pass
 

@@ -2,7 +2,7 @@
 
 from collections.abc import MutableMapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
@@ -43,17 +43,15 @@ ENTRY_BYTES = 14  # maximum overhead of an EXIF tag: 12, a zero after text, one 
 
 
 @dataclass(frozen=True)
-class Metadata:
-    """Metadata that a coloring keeps of its photo."""
+class Metadata(Embedded):
+    """Metadata that a coloring keeps of its photo.
 
-    exif: bytes | None = None
-    """starts with `Exif\\0\\0`; orientation upright, without tags about the old file's pixels"""
-    profile: bytes | None = None
-    """RGB profile; sRGB's where the photo's is of another space, such as gray, or too coarse at 8 bits"""
+    EXIF has an upright orientation, and no tags about the old file's pixels. The profile is an RGB profile: sRGB's
+    where the photo's is of another space, such as gray, or too coarse at 8 bits.
+    """
+
     converts: bool = False
     """whether the coloring's sRGB pixels must be converted to the profile"""
-    dots_per_meter: tuple[int, int] | None = None
-    """horizontal and vertical resolution, for PNG; JPEG and WebP have it in EXIF"""
     longest_side: int = 0
     """longest side of the photo, in pixels"""
 
@@ -77,7 +75,14 @@ def read_metadata(photo: Path | IO[bytes], keep_gps: bool = False) -> Metadata:
                 exif[Base.XResolution], exif[Base.YResolution] = image.info["dpi"]
                 exif[Base.ResolutionUnit] = INCH
             _add_captions(exif, image)
-            return Metadata(_exif_bytes(exif, keep_gps), *_fitting(profile), _dots_per_meter(exif), max(image.size))
+            fitting, converts = _fitting(profile)
+            return Metadata(
+                exif=_exif_bytes(exif, keep_gps),
+                profile=fitting,
+                dots_per_meter=_dots_per_meter(exif),
+                converts=converts,
+                longest_side=max(image.size),
+            )
     except Exception:  # on broken files Pillow raises whatever it likes
         return Metadata()
 
@@ -168,14 +173,14 @@ def to_profile(png: bytes, profile: bytes, output_format: OutputFormat, quality:
         alpha = np.asarray(image.getchannel("A")) if "A" in image.getbands() else None
         rgb = image.convert("RGB")
     ImageCms.profileToProfile(rgb, SRGB, ImageCms.ImageCmsProfile(BytesIO(profile)), INTENT, inPlace=True)
-    return embed(encode(np.asarray(rgb), alpha, output_format, quality), output_format, Embedded(xmp=xmp_of(png)))
+    return encode(np.asarray(rgb), alpha, output_format, quality, xmp_of(png))
 
 
 def embed_metadata(data: bytes, output_format: OutputFormat, metadata: Metadata) -> bytes:
     """Put metadata into a coloring, without touching its pixels."""
-    exif = _for_a_segment(metadata.exif) if metadata.exif and output_format == "jpeg" else metadata.exif
-    kept = Embedded(exif=exif, profile=metadata.profile, dots_per_meter=metadata.dots_per_meter)
-    return embed(data, output_format, kept)
+    if metadata.exif and output_format == "jpeg":
+        metadata = replace(metadata, exif=_for_a_segment(metadata.exif))
+    return embed(data, output_format, metadata)
 
 
 def _for_a_segment(data: bytes) -> bytes:

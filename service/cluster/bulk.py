@@ -23,7 +23,6 @@ from service.api.formats import FORMATS, OutputFormat
 from service.client.found import Trouble
 from service.client.whole_file import whole_file
 from service.codecs.decoded_photo import DecodedPhoto
-from service.codecs.embedding import Embedded, embed
 from service.codecs.encoding import check_output_size, encode
 from service.codecs.sandbox import Decoders
 from service.errors import ServiceError
@@ -209,12 +208,13 @@ class Painter:
         asked = self._asked
         images = self._colorizer.finish(decoded.pixels, drawn)
         for name, index, finished in zip(asked.files(target), drawn.indices, images, strict=True):
-            data = encode(finished.image, decoded.alpha, asked.output_format, asked.output_compression)
             xmp = provenance(options, drawn.temperature, index, self._colorizer.info.name)
             file = self._out / name
             file.parent.mkdir(parents=True, exist_ok=True)
             with whole_file(file) as part:
-                part.write_bytes(embed(data, asked.output_format, Embedded(xmp=xmp)))
+                part.write_bytes(
+                    encode(finished.image, decoded.alpha, asked.output_format, asked.output_compression, xmp)
+                )
 
 
 def _bytes(image: Any) -> bytes:

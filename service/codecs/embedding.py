@@ -19,7 +19,7 @@ PNG_HEADER_BYTES = 8 + 25  # signature, IHDR
 WEBP_ICC, WEBP_ALPHA, WEBP_EXIF, WEBP_XMP = 0x20, 0x10, 0x08, 0x04  # flags of VP8X
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Embedded:
     """Metadata of an image's file."""
 
@@ -35,7 +35,7 @@ class Embedded:
 
 def embed(data: bytes, output_format: OutputFormat, embedded: Embedded) -> bytes:
     """Put metadata into an encoded image, which may have other kinds of metadata, but not these."""
-    if embedded == Embedded():
+    if not (embedded.exif or embedded.profile or embedded.xmp):
         return data
     return {"jpeg": _into_jpeg, "png": _into_png, "webp": _into_webp}[output_format](data, embedded)
 

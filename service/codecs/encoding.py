@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from service.api.formats import FORMATS, OutputFormat
+from service.codecs.embedding import Embedded, embed
 from service.errors import OutputSizeError
 
 __all__ = ["ENCODERS", "check_output_size", "encode"]
@@ -24,12 +25,19 @@ def check_output_size(width: int, height: int, output_format: OutputFormat) -> N
         raise OutputSizeError(f"output_format: {output_format} holds sides of up to {longest}, not {width}×{height}")
 
 
-def encode(rgb: NDArray[np.uint8], alpha: NDArray[np.uint8] | None, output_format: OutputFormat, quality: int) -> bytes:
+def encode(
+    rgb: NDArray[np.uint8],
+    alpha: NDArray[np.uint8] | None,
+    output_format: OutputFormat,
+    quality: int,
+    xmp: bytes | None = None,
+) -> bytes:
     """Encode an image, with its alpha in PNG and WebP, over white in JPEG, which has no alpha.
 
-    rgb: (H, W, 3) sRGB. alpha: (H, W) or None = opaque. quality: 1 … 100; PNG is lossless and ignores it.
+    rgb: (H, W, 3) sRGB. alpha: (H, W) or None = opaque. quality: 1 … 100; PNG is lossless and ignores it. xmp: packet
+    that the file holds.
     """
-    return ENCODERS[output_format](rgb, alpha, quality)
+    return embed(ENCODERS[output_format](rgb, alpha, quality), output_format, Embedded(xmp=xmp))
 
 
 def _encode_jpeg(rgb: NDArray[np.uint8], alpha: NDArray[np.uint8] | None, quality: int) -> bytes:

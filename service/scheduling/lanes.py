@@ -47,7 +47,8 @@ LARGE_NICE = 5
 """Niceness of threads for large requests: in competition with small ones, they get a quarter of a processor."""
 
 T = TypeVar("T")
-Encode = Callable[[NDArray[np.uint8]], bytes]
+Encode = Callable[[NDArray[np.uint8], int], bytes]
+"""makes a file of an image and its place among those of the request"""
 
 
 class Lane:
@@ -108,7 +109,7 @@ class Lane:
         """
         begun = self._begun if may_wait else nullcontext()
         async with self._finishing.turn(owner), begun, _Turn(self._at_once) as turn:
-            started, upsampling, more = perf_counter(), 0.0, True
+            started, upsampling, more, count = perf_counter(), 0.0, True, 0
             failure: BaseException | None = None
             pulling: asyncio.Future[tuple[Finished | None, float]] | None = None
             encodings: deque[tuple[asyncio.Future[bytes], tuple[HintMatch, ...]]] = deque()
@@ -126,7 +127,8 @@ class Lane:
                         pulling, more = None, finished is not None
                         upsampling += seconds
                         if finished is not None:
-                            encodings.append((self.run(encode, finished.image), finished.hints))
+                            encodings.append((self.run(encode, finished.image, count), finished.hints))
+                            count += 1
                     elif encodings[0][0].done():
                         encoding, hints = encodings.popleft()
                         file = encoding.result()

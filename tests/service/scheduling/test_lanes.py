@@ -37,7 +37,7 @@ def ask(
     async def take() -> int:
         count = 0
         lane = lanes.of(pixels)
-        async for _ in lane.finish(images(), lambda _: b"file", {}, owner, **options):
+        async for _ in lane.finish(images(), lambda *_: b"file", {}, owner, **options):
             await read.wait()
             count += 1
         return count
