@@ -12,7 +12,7 @@ DOCKER_BUILD ?=# more options for building the image
 IMAGE ?= tintflow:cpu
 BIN := .venv/bin
 # not by file: schemathesis's tests share one name, and of these xdist would run one
-QUICK := --numprocesses 2 --dist worksteal -m 'not slow and not gpu and not docker and not cluster'
+QUICK := --numprocesses 3 --dist worksteal -m 'not slow and not gpu and not docker and not cluster'
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --custom-compile-command 'make lock'
 
 .PHONY: serve test check audit lock image docker-test cluster-test train eval bench docs dist api format clean
@@ -34,10 +34,8 @@ serve: .venv/for-serving  ## serve on http://localhost:$(PORT)
 # Bytecode is kept, also where the environment says otherwise: tests start many programs, and to compile modules anew
 # takes each of them seconds.
 test: export PYTHONDONTWRITEBYTECODE :=
-# Trainings apart: they keep memory that was freed, which would hide from other tests how much more these take.
 test: .venv/for-test  ## all tests but the slow, GPU, Docker and cluster ones
-	$(BIN)/pytest $(QUICK) tests/research tests/training
-	$(BIN)/pytest $(QUICK) --ignore tests/research --ignore tests/training
+	$(BIN)/pytest $(QUICK)
 
 check: .venv/for-dev  ## format, lint, types, import rules
 	$(BIN)/ruff format --check .

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,14 @@ MADE_UP_PHOTOS = 40
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def freed_memory_goes_back() -> Iterator[None]:
+    """A process that had kept what trainings freed would hide from other tests how much memory these take."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("training.loop.keep_freed_memory", lambda: None)
+        yield
 
 
 @pytest.fixture(scope="session")
