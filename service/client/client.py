@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from service.api.schemas import LikelihoodResponse, ModelList
 from service.client import calls
 from service.client.answers import ColorizationResponse
-from service.client.calls import Call, ColoringCalls
+from service.client.calls import Call, ColoringCalls, Headers
 from service.client.exchange import Outcome, exchange, read
 from service.client.fields import ColorizationFields
 from service.client.folder import Folder, FolderPhoto
@@ -110,6 +110,7 @@ class Client(ColoringCalls[ColorizationResponse]):
         *,
         at_once: int = AT_ONCE,
         overwrite: bool = False,
+        extra_headers: Headers = None,
         **fields: Unpack[ColorizationFields],
     ) -> Generator[FolderPhoto]:
         """Color all photos below a folder, `at_once` at a time, into files OUT/NAME-SEED-INDEX.jpg.
@@ -118,15 +119,16 @@ class Client(ColoringCalls[ColorizationResponse]):
         call resumes an earlier one. The error of one photo is in its result. An error that the next photo would meet,
         too, is raised.
         """
-        yield from Folder(photos, out, fields, overwrite, at_once).run(self.colorizations)
+        send = partial(self.colorizations, extra_headers=extra_headers)
+        yield from Folder(photos, out, fields, overwrite, at_once).run(send)
 
-    def likelihoods(self, image: PhotoSource) -> LikelihoodResponse:
+    def likelihoods(self, image: PhotoSource, *, extra_headers: Headers = None) -> LikelihoodResponse:
         """Get the bits per dimension of a photo's own colors."""
-        return self._send(calls.likelihoods(image))
+        return self._send(calls.likelihoods(image, extra_headers))
 
-    def models(self) -> ModelList:
+    def models(self, *, extra_headers: Headers = None) -> ModelList:
         """Get the loaded model, with its device and limits."""
-        return self._send(calls.MODELS)
+        return self._send(calls.models(extra_headers))
 
     def close(self) -> None:
         """Close the connections."""
@@ -188,21 +190,23 @@ class AsyncClient(ColoringCalls[Coroutine[Any, Any, ColorizationResponse]]):
         *,
         at_once: int = AT_ONCE,
         overwrite: bool = False,
+        extra_headers: Headers = None,
         **fields: Unpack[ColorizationFields],
     ) -> AsyncGenerator[FolderPhoto]:
         """Color all photos below a folder, as `Client.folder` does."""
         work = await asyncio.to_thread(Folder, photos, out, fields, overwrite, at_once)
-        async with aclosing(work.run_async(self.colorizations)) as results:
+        send = partial(self.colorizations, extra_headers=extra_headers)
+        async with aclosing(work.run_async(send)) as results:
             async for each in results:
                 yield each
 
-    async def likelihoods(self, image: PhotoSource) -> LikelihoodResponse:
+    async def likelihoods(self, image: PhotoSource, *, extra_headers: Headers = None) -> LikelihoodResponse:
         """Get the bits per dimension of a photo's own colors."""
-        return await self._send(calls.likelihoods(image))
+        return await self._send(calls.likelihoods(image, extra_headers))
 
-    async def models(self) -> ModelList:
+    async def models(self, *, extra_headers: Headers = None) -> ModelList:
         """Get the loaded model, with its device and limits."""
-        return await self._send(calls.MODELS)
+        return await self._send(calls.models(extra_headers))
 
     async def close(self) -> None:
         """Close the connections."""

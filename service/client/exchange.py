@@ -1,6 +1,7 @@
 """One call's requests, waits and result as steps that either client carries out."""
 
 import logging
+import re
 from collections.abc import Generator
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -8,7 +9,7 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import BaseModel
 
-from service.client.calls import Call
+from service.client.calls import Call, Headers
 from service.client.errors import ConnectionFailedError, TimedOutError, TintflowError, UnreadableAnswerError, problem_of
 from service.client.photos import opened
 
@@ -24,6 +25,9 @@ RETRIED = {
 BROKEN = (httpx.NetworkError, httpx.RemoteProtocolError, httpx.ConnectTimeout)
 """connection errors that a retry may solve"""
 EVENTS = "text/event-stream"
+OWN_HEADERS = {"accept", "content-length", "content-type", "transfer-encoding"}
+"""headers that only the client sets: they say what it sends and reads"""
+HEADER_NAME = re.compile(r"[-!#$%&'*+.^_`|~0-9a-zA-Z]+")  # RFC 9110, 5.1
 FIRST_WAIT_SECONDS = 0.5  # without Retry-After; doubled each time
 
 log = logging.getLogger(__name__)
@@ -44,7 +48,7 @@ def exchange(
     Retries up to `retries` times after 429, 502, 503 and broken connections, each after the seconds in Retry-After.
     If these exceed `max_wait`, raises the error at once. A file that cannot be read twice is sent once.
     """
-    headers = {"Accept": EVENTS if stream else "application/json"}
+    headers = _checked(call.extra_headers) | {"Accept": EVENTS if stream else "application/json"}
     if retries < 0:
         raise ValueError(f"retries: expected 0 or more, got {retries}")
     with opened(call.photos) as files:
@@ -77,6 +81,19 @@ def exchange(
                 raise error
             log.info("%s; the next try is in %g s", error, seconds)
             yield seconds
+
+
+def _checked(extra_headers: Headers) -> dict[str, str]:
+    """Return the headers that are not None. Raises ValueError, without the value, which may be a secret."""
+    checked = {name: value for name, value in (extra_headers or {}).items() if value is not None}
+    for name, value in checked.items():
+        if not HEADER_NAME.fullmatch(name):
+            raise ValueError(f"extra_headers: {name!r}: expected a name of letters, digits and hyphens")
+        if name.lower() in OWN_HEADERS:
+            raise ValueError(f"extra_headers: {name}: the client sets this header itself; leave it out")
+        if not (isinstance(value, str) and value.isascii() and value.isprintable() and value == value.strip()):
+            raise ValueError(f"extra_headers: {name}: expected ASCII text without line breaks or spaces around it")
+    return checked
 
 
 def read(call: Call[M], response: httpx.Response) -> M:

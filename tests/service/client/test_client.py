@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from contextlib import nullcontext
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -21,6 +22,8 @@ from service.api.endpoints import COLOR_ENDPOINTS, LIKELIHOODS
 from service.client import AsyncClient, Client
 from tests.service.files import opened
 
+EXTRA = {"x-request-id": "mine-1", "traceparent": f"00-{1:032x}-{1:016x}-01", "tracestate": None}
+EXTRA |= {"authorization": "Bearer other"}
 HINTS: list[public.Hint] = [{"x": 0.25, "y": np.float32(0.75), "color": "#a03c28"}]
 
 CALLS: dict[str, Callable[[Any, bytes], Any]] = {
@@ -60,6 +63,85 @@ async def test_streams_bring_what_answers_hold(service, client: Client, grey_png
     for found, done in ((list(colorings), colorings.done), asynchronous):
         assert found == whole.data
         assert (done.seed, done.noise_seed, done.width) == (whole.seed, whole.noise_seed, whole.width)
+
+
+class WithHeaders:
+    """A client whose calls all have extra headers."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        return partial(getattr(self._client, name), extra_headers=EXTRA)
+
+
+async def test_each_request_of_a_call_has_its_headers(grey_png: bytes, tmp_path: Path, waits: list[float]) -> None:
+    """For each method, blocking or not, streaming or not, and when it is repeated."""
+    sent: list[httpx.Headers] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(request.headers)
+        return httpx.Response(503 if len(sent) % 2 else 418)
+
+    def check(accept: str, requests: int = 2) -> None:
+        assert len(sent) == requests
+        for headers in sent:
+            assert EXTRA.items() - headers.items() == {("tracestate", None)}
+            assert headers.get_list("accept") == [accept]
+        sent.clear()
+
+    transport, photos = httpx.MockTransport(answer), tmp_path / "photos"
+    photos.mkdir()
+    for name in "ab":
+        (photos / f"{name}.png").write_bytes(grey_png)
+    with Client(transport=transport, api_key="own") as one:
+        async with AsyncClient(transport=transport, api_key="own") as other:
+            for name, call in CALLS.items():
+                with pytest.raises(public.RequestError):
+                    call(WithHeaders(one), grey_png)
+                check("application/json")
+                with pytest.raises(public.RequestError):
+                    await call(WithHeaders(other), grey_png)
+                check("application/json")
+                if name not in ("likelihoods", "models"):
+                    with pytest.raises(public.RequestError):
+                        next(call(WithHeaders(one.stream), grey_png))
+                    check("text/event-stream")
+                    with pytest.raises(public.RequestError):
+                        await anext(call(WithHeaders(other.stream), grey_png))
+                    check("text/event-stream")
+            list(one.folder(photos, tmp_path / "out", at_once=1, extra_headers=EXTRA))
+            check("application/json", requests=4)
+            async for _ in other.folder(photos, tmp_path / "out", at_once=1, extra_headers=EXTRA):
+                pass
+            check("application/json", requests=4)
+            with pytest.raises(public.RequestError):
+                one.models()
+            assert sent[-1]["authorization"] == "Bearer own"  # the next call has the client's own
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("accept", "image/png", "accept: the client sets this header itself; leave it out"),
+        ("Content-Length", "3", "Content-Length: the client sets"),
+        ("X-Request-Id", "a\r\nX-Other: b", "X-Request-Id: expected ASCII text without line breaks"),
+        ("Authorization", "Bearer gehéim", "Authorization: expected ASCII text"),
+        ("X-Request-Id", 7, "X-Request-Id: expected ASCII text"),
+        ("X-Request-Id:", "a", "'X-Request-Id:': expected a name"),
+    ],
+)
+def test_headers_that_cannot_be_sent_are_named(name: str, value: Any, said: str) -> None:
+    with Client(transport=httpx.MockTransport(print)) as client:
+        with pytest.raises(ValueError, match=f"^extra_headers: {said}") as caught:
+            client.models(extra_headers={name: value})
+        assert "geh" not in str(caught.value)
+
+
+def test_an_id_of_the_callers_comes_back_with_the_error(client: Client, grey_png: bytes) -> None:
+    with pytest.raises(public.InvalidParameterError) as caught:
+        client.colorizations(grey_png, n=99, extra_headers={"X-Request-Id": "mine-1"})
+    assert caught.value.request_id == "mine-1"
 
 
 def test_arrays_of_every_kind_and_an_enumeration(service, client: Client, grey_png: bytes) -> None:
