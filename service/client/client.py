@@ -18,7 +18,7 @@ from service.api.schemas import LikelihoodResponse, ModelList
 from service.client import calls
 from service.client.answers import ColorizationResponse
 from service.client.calls import Call, ColoringCalls, Headers
-from service.client.exchange import Outcome, exchange, read
+from service.client.exchange import Outcome, Patience, exchange, read
 from service.client.fields import ColorizationFields
 from service.client.folder import Folder, FolderPhoto
 from service.client.photos import PhotoSource, without_images
@@ -82,7 +82,8 @@ class Client(ColoringCalls[ColorizationResponse]):
     """A blocking client, which threads may share. It keeps and reuses connections until it is closed.
 
     timeout: seconds, or an httpx.Timeout. retries: maximum per call, after 429, 502, 503 or a broken connection.
-    max_wait: longest Retry-After to wait for, in seconds. Calls raise the errors in `errors`, and OSError for a photo's
+    max_wait: longest Retry-After to wait for, in seconds. If a service that has answered before cannot be reached,
+    calls wait for it up to 30 seconds, or `max_wait`. Calls raise the errors in `errors`, and OSError for a photo's
     path that cannot be read.
     """
 
@@ -99,7 +100,7 @@ class Client(ColoringCalls[ColorizationResponse]):
         base_url, head = checked_url(url), headers(api_key)
         with _environment_named():
             self._http = httpx.Client(base_url=base_url, headers=head, timeout=_timeouts(timeout), transport=transport)
-        self._retries, self._max_wait = retries, max_wait
+        self._patience = Patience(retries, max_wait)
         self.stream = Streams(lambda call: ColoringStream(partial(self._answer, call, stream=True)))
         """the same calls, but each coloring comes as soon as it is made"""
 
@@ -145,7 +146,7 @@ class Client(ColoringCalls[ColorizationResponse]):
 
     def _answer(self, call: Call[Any], stream: bool) -> httpx.Response:
         """Return a successful answer; for a stream, before its body is read."""
-        with closing(exchange(self._http, call, stream, self._retries, self._max_wait)) as steps:
+        with closing(exchange(self._http, call, stream, self._patience)) as steps:
             outcome: Outcome = None
             while not isinstance(step := steps.send(outcome), httpx.Response):
                 outcome = None
@@ -179,7 +180,7 @@ class AsyncClient(ColoringCalls[Coroutine[Any, Any, ColorizationResponse]]):
             self._http = httpx.AsyncClient(
                 base_url=base_url, headers=head, timeout=_timeouts(timeout), transport=transport
             )
-        self._retries, self._max_wait = retries, max_wait
+        self._patience = Patience(retries, max_wait)
         self.stream = Streams(lambda call: AsyncColoringStream(partial(self._answer, call, stream=True)))
         """the same calls, but each coloring comes as soon as it is made"""
 
@@ -225,7 +226,7 @@ class AsyncClient(ColoringCalls[Coroutine[Any, Any, ColorizationResponse]]):
         """Return a successful answer; for a stream, before its body is read."""
         photos = await asyncio.to_thread(without_images, call.photos)  # not on the event loop, which it would block
         call = replace(call, photos=photos)
-        with closing(exchange(self._http, call, stream, self._retries, self._max_wait)) as steps:
+        with closing(exchange(self._http, call, stream, self._patience)) as steps:
             outcome: Outcome = None
             while not isinstance(step := steps.send(outcome), httpx.Response):
                 outcome = None

@@ -2,7 +2,9 @@
 
 import logging
 import re
+import time
 from collections.abc import Generator
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -13,7 +15,7 @@ from service.client.calls import Call, Headers
 from service.client.errors import ConnectionFailedError, TimedOutError, TintflowError, UnreadableAnswerError, problem_of
 from service.client.photos import opened
 
-__all__ = ["EVENTS", "Outcome", "Step", "exchange", "log", "read"]
+__all__ = ["EVENTS", "Outcome", "Patience", "Step", "exchange", "log", "read"]
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -29,6 +31,9 @@ OWN_HEADERS = {"accept", "content-length", "content-type", "transfer-encoding"}
 """headers that only the client sets: they say what it sends and reads"""
 HEADER_NAME = re.compile(r"[-!#$%&'*+.^_`|~0-9a-zA-Z]+")  # RFC 9110, 5.1
 FIRST_WAIT_SECONDS = 0.5  # without Retry-After; doubled each time
+RESTART_SECONDS = 30.0
+"""longest wait for a service that has answered before and cannot be reached; planned restarts take some 10 seconds"""
+RECONNECT_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +43,19 @@ Outcome = httpx.Response | httpx.RequestError | None
 """result of a request: its answer, or the error; None after a wait"""
 
 
+@dataclass
+class Patience:
+    """How long one client tries its calls again."""
+
+    retries: int
+    max_wait: float
+    """seconds"""
+    has_answered: bool = False
+    """whether a server has ever answered this client: if not, its address may be wrong"""
+
+
 def exchange(
-    client: httpx.Client | httpx.AsyncClient, call: Call[Any], stream: bool, retries: int, max_wait: float
+    client: httpx.Client | httpx.AsyncClient, call: Call[Any], stream: bool, patience: Patience
 ) -> Generator[Step, Outcome, None]:
     """Yield steps and receive their outcomes. The last step is the answer to the call, of status 2xx.
 
@@ -47,20 +63,27 @@ def exchange(
 
     Retries up to `retries` times after 429, 502, 503 and broken connections, each after the seconds in Retry-After.
     If these exceed `max_wait`, raises the error at once. A file that cannot be read twice is sent once.
+
+    If a server has answered this client before, tries to connect do not count as retries for RESTART_SECONDS, or for
+    `max_wait` if that is less. With `retries` of 0, nothing is tried again.
     """
+    retries = patience.retries
     headers = _checked(call.extra_headers) | {"Accept": EVENTS if stream else "application/json"}
     if retries < 0:
         raise ValueError(f"retries: expected 0 or more, got {retries}")
     with opened(call.photos) as files:
         if not all(file.seekable() for _, file in files.values()):
             retries = 0
-        for attempt in range(retries + 1):
+        tries, out_of_reach = 0, 0.0
+        while True:
             request = client.build_request(
                 call.method, call.path, data=call.values or None, files=files or None, headers=headers
             )
+            began = time.monotonic()
             outcome = yield request
-            seconds = FIRST_WAIT_SECONDS * 2**attempt
+            seconds = FIRST_WAIT_SECONDS * 2**tries
             if isinstance(outcome, httpx.Response):
+                patience.has_answered = True
                 if outcome.is_success:
                     yield outcome
                     return
@@ -77,8 +100,14 @@ def exchange(
                 raise TimedOutError(f"{request.url}: no answer in time") from outcome
             else:
                 raise ConnectionFailedError(f"{request.url}: {outcome}") from outcome
-            if attempt == retries or seconds > max_wait:
+            is_restart = patience.has_answered and retries > 0 and isinstance(outcome, httpx.ConnectError)
+            if is_restart and out_of_reach < min(RESTART_SECONDS, patience.max_wait):
+                seconds = RECONNECT_SECONDS
+                out_of_reach += time.monotonic() - began + seconds  # looking up a name may take seconds, too
+            elif tries == retries or seconds > patience.max_wait:
                 raise error
+            else:
+                tries += 1
             log.info("%s; the next try is in %g s", error, seconds)
             yield seconds
 

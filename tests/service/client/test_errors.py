@@ -3,6 +3,7 @@
 import email.utils
 import inspect
 import io
+import itertools
 import os
 import pickle
 import re
@@ -145,6 +146,56 @@ def test_what_waiting_may_mend_is_tried_again_and_all_else_raised_at_once(
     assert len(waits) == retries
     if isinstance(caught.value, public.ProblemError) and answer is not QUEUE_FULL:
         assert caught.value.code == errors.UNKNOWN_CODE
+
+
+REFUSED = httpx.ConnectError("refused")
+ANSWER = httpx.Response(200, json=MODELS)
+LOADING = httpx.Response(503, headers={"Retry-After": "5"})
+
+
+async def test_a_service_that_has_answered_is_waited_for_while_it_restarts(waits: list[float]) -> None:
+    """Its last connection breaks, new ones are refused for a while, and then it loads its model."""
+    answers = (ANSWER, httpx.RemoteProtocolError("closed"), *[REFUSED] * 12, LOADING, LOADING, ANSWER)
+    with Client(transport=answering(*answers)) as client:
+        client.models()
+        client.models()
+    assert waits == [0.5, *[1.0] * 12, 5, 5]
+    waits.clear()
+    async with AsyncClient(transport=answering(*answers)) as other:
+        await other.models()
+        await other.models()
+    assert waits == [0.5, *[1.0] * 12, 5, 5]
+
+
+@pytest.mark.parametrize(
+    ("first", "options", "expected"),
+    [
+        (REFUSED, {}, [0.5, 1, 2]),  # its address may be wrong
+        (ANSWER, {}, [*[1.0] * 30, 0.5, 1, 2]),
+        (LOADING, {"retries": 1}, [5, *[1.0] * 30]),
+        (ANSWER, {"max_wait": 4}, [*[1.0] * 4, 0.5, 1, 2]),
+        (ANSWER, {"retries": 0}, []),
+    ],
+)
+def test_a_service_that_stays_away_is_not_waited_for_too_long(
+    waits: list[float], first: httpx.Response | Exception, options: dict[str, Any], expected: list[float]
+) -> None:
+    with Client(transport=answering(first, REFUSED), **options) as client:
+        if first is ANSWER:
+            client.models()
+        with pytest.raises(public.ConnectionFailedError, match="refused"):
+            client.models()
+    assert waits == expected
+
+
+def test_the_wait_includes_the_time_to_connect(waits: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = itertools.count(step=9.0)
+    monkeypatch.setattr("service.client.exchange.time", SimpleNamespace(monotonic=lambda: next(clock)))
+    with Client(transport=answering(ANSWER, REFUSED)) as client:
+        client.models()
+        with pytest.raises(public.ConnectionFailedError):
+            client.models()
+    assert waits == [*[1.0] * 3, 0.5, 1, 2]
 
 
 def test_fewer_than_no_retries_are_refused() -> None:
