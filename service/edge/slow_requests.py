@@ -1,25 +1,20 @@
 """Connections: limits on their number, and on time and size of everything but a request's body."""
 
 import asyncio
-import json
 import re
 from functools import partial
-from http import HTTPStatus
 from typing import Any, cast
-from uuid import uuid4
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from service.edge.security_headers import HEADERS, NOTHING
+from service.edge.refusals import MALFORMED, MAX_TARGET_BYTES, TOO_LONG, TOO_MANY, UPGRADING, refusal
 from service.edge.slow_readers import Watched
 
 __all__ = ["Connection"]
 
 MAX_HEAD_BYTES = 64 * 1024
 """Maximum bytes of a request's head, and of its trailers."""
-MAX_TARGET_BYTES = 1024
-"""Maximum bytes of a request's path and query; all routes are shorter."""
 HEAD_SECONDS = 30.0
 """Maximum time from connecting, or a further request's first byte, to the end of its head. Then the deadline holds."""
 PIECE_BYTES = 16 * 1024
@@ -33,11 +28,6 @@ UPGRADE = re.compile(rb"(?<=\n)upgrade(?=[ \t]*:)", re.IGNORECASE)
 BODY_HEADERS = {b"content-length", b"transfer-encoding"}
 NO_UPGRADE = b"ignored"
 """A word of the same length: no upgrade is supported, and httptools drops the body of a request for one."""
-RETRY_SECONDS = 1
-MALFORMED = (400, "malformed_request")
-TOO_MANY = (503, "too_many_connections", "as many connections as the limit allows are at work")
-TOO_LONG = (414, "url_too_long", f"path and query are longer than {MAX_TARGET_BYTES} bytes")
-UPGRADING = (501, "no_upgrade", "Upgrade: not supported; send the request without this header")
 
 
 class Connection(HttpToolsProtocol):
@@ -183,7 +173,7 @@ class Connection(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Answer with a problem, and close; uvicorn would answer with plain text."""
-        self.transport.write(_answer(*MALFORMED, msg))
+        self.transport.write(refusal(*MALFORMED, msg))
         self.transport.close()
 
     def _without_upgrade(self, piece: bytes) -> bytes:
@@ -214,7 +204,7 @@ class Connection(HttpToolsProtocol):
         if self._is_at_work():
             self.cycle.keep_alive = False
             return
-        self.transport.write(_answer(*problem))
+        self.transport.write(refusal(*problem))
         self.transport.close()
 
     def _worth(self) -> tuple[bool, float]:
@@ -265,19 +255,3 @@ async def _unchunked(app: ASGIApp, cycle: RequestResponseCycle, scope: Scope, re
         await send(message)
 
     await app(scope, receive, send_plain)
-
-
-def _answer(status: int, code: str, detail: str) -> bytes:
-    title = HTTPStatus(status).phrase
-    problem = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail}
-    body = json.dumps(problem).encode()
-    head = (
-        f"HTTP/1.1 {status} {title}",
-        "content-type: application/problem+json",
-        f"content-length: {len(body)}",
-        f"x-request-id: {uuid4().hex}",
-        *(f"{name}: {value}" for name, value in (HEADERS | {"Content-Security-Policy": NOTHING}).items()),
-        *([f"retry-after: {RETRY_SECONDS}"] if status == HTTPStatus.SERVICE_UNAVAILABLE else []),
-        "connection: close",
-    )
-    return "\r\n".join([*head, "", ""]).encode() + body

@@ -6,14 +6,16 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, JsonValue
 from starlette.exceptions import HTTPException
 
 from model.errors import CheckpointError, InputError, ModelError, NonFiniteError, OutOfMemoryError
 from service import errors
+from service.edge.refusals import REFUSALS
 from service.errors import FieldProblem
 
 __all__ = [
+    "CODES",
     "INTERNAL_ERROR",
     "MEDIA_TYPE",
     "PROBLEMS",
@@ -66,6 +68,13 @@ ROUTER_CODES = {404: "not_found", 405: "method_not_allowed"}
 INTERNAL_ERROR = (500, "internal_error")
 """code of unexpected errors"""
 
+OTHER_CODE = "http_error"
+"""code of any other error of the router; none is known"""
+
+_LISTED = {*PROBLEMS.values(), *ROUTER_CODES.items(), *REFUSALS, INTERNAL_ERROR} - {PROBLEMS[errors.ClientGoneError]}
+CODES = [*(code for _, code in sorted(_LISTED)), OTHER_CODE]
+"""all codes that a client may get, by status"""
+
 CHALLENGES: dict[type[Exception], str] = {
     errors.MissingKeyError: 'Bearer realm="tintflow"',
     errors.InvalidKeyError: 'Bearer realm="tintflow", error="invalid_token"',
@@ -83,7 +92,11 @@ class Problem(BaseModel):
     type: str = Field(default="about:blank", examples=["about:blank"])
     title: str = Field(description="the status in words", examples=["Unprocessable Content"])
     status: int = Field(examples=[422])
-    code: str = Field(description="stable, for programs", examples=["invalid_parameters"])
+    code: str = Field(
+        description="stable, for programs; later versions may have more",
+        examples=["invalid_parameters"],
+        json_schema_extra={"enum": list[JsonValue](CODES)},
+    )
     detail: str = Field(description="for people", examples=["temperature: Input should be less than or equal to 2"])
     errors: list[FieldProblem] | None = Field(default=None, description="the fields at fault, if any")
 
@@ -138,7 +151,7 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
     """Answer requests that the router refuses: unknown path (404), wrong method (405)."""
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type alone
     status = int(error.status_code)
-    request.state.code = code = ROUTER_CODES.get(status, "http_error")
+    request.state.code = code = ROUTER_CODES.get(status, OTHER_CODE)
     detail = f"{request.method} {request.url.path[:MAX_PATH_LENGTH]}: {error.detail}"
     headers = dict(error.headers or {})
     if headers.get("Allow") == "GET":

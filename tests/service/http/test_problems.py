@@ -14,9 +14,10 @@ from starlette.requests import Request
 
 from model.errors import InputError, ModelError, NonFiniteError, OutOfMemoryError
 from model.flow.arrays import MissingLayerError
-from service.edge.slow_requests import MALFORMED, TOO_LONG, TOO_MANY, UPGRADING
+from service.edge import refusals
+from service.edge.refusals import REFUSALS
 from service.errors import LargePhotoError, ServiceError, SlowFileError
-from service.http.problems import INTERNAL_ERROR, PROBLEMS, ROUTER_CODES
+from service.http.problems import INTERNAL_ERROR, MEDIA_TYPE, OTHER_CODE, PROBLEMS, ROUTER_CODES
 from service.http.routes import _owner
 from tests.service.files import encoded, png
 from tests.service.problems import assert_problem
@@ -327,8 +328,25 @@ def test_table_of_problems_is_complete() -> None:
 def test_documentation_lists_every_code() -> None:
     page = (Path(__file__).parents[3] / "docs" / "api.md").read_text()
     listed = {(int(status), code) for status, code in re.findall(r"^\| (\d{3}) \| `(\w+)` \|", page, re.MULTILINE)}
-    of_connections = (each[:2] for each in (MALFORMED, TOO_MANY, TOO_LONG, UPGRADING))
-    assert listed == {*PROBLEMS.values(), INTERNAL_ERROR, *ROUTER_CODES.items(), *of_connections}
+    assert listed == {*PROBLEMS.values(), INTERNAL_ERROR, *ROUTER_CODES.items(), *REFUSALS}
+    assert f"| 4xx | `{OTHER_CODE}` |" in page
+
+
+def test_openapi_enumerates_every_code_that_is_sent(service) -> None:
+    """Only two modules write problems. One's codes are in its tables, the other's are its tuples of status and code."""
+    folder = Path(__file__).parents[3] / "service"
+    makes = re.compile(rf"{re.escape(MEDIA_TYPE)}|\bProblem\(")
+    assert {path.name for path in folder.rglob("*.py") if makes.search(path.read_text())} == {
+        "problems.py",
+        "refusals.py",
+    }
+    of_connections = {each[:2] for each in vars(refusals).values() if isinstance(each, tuple)}
+    assert of_connections == REFUSALS
+    document = service.client.get("/openapi.json").json()
+    enumerated = document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"]
+    sent = {*PROBLEMS.values(), INTERNAL_ERROR, *ROUTER_CODES.items(), *of_connections}
+    assert set(enumerated) == {code for _, code in sent} - {"client_gone"} | {OTHER_CODE}
+    assert len(enumerated) == len(set(enumerated))
 
 
 def test_no_http_exceptions_in_the_service() -> None:
