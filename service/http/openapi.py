@@ -4,22 +4,24 @@ import json
 from collections.abc import Collection
 from functools import cache
 from threading import Lock
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Request, Response
 from fastapi.routing import APIRoute
+from pydantic import BaseModel, Field, RootModel
 from pydantic.json_schema import models_json_schema
 from starlette.routing import Route
 
 from service.api.endpoints import PIXEL, ColorEndpoint, Endpoint
 from service.api.formats import FORMATS, PHOTO_FORMATS, alternatives
 from service.api.parameters import PointColor
-from service.api.schemas import MODEL_EXAMPLE, TEMPERATURE_EXAMPLE
+from service.api.schemas import MODEL_EXAMPLE, TEMPERATURE_EXAMPLE, Coloring, ColorizationDone
 from service.http.problems import Problem
 
-__all__ = ["body", "coloring_answer", "describe_schemas"]
+__all__ = ["ColorizationEvent", "body", "coloring_answer", "describe_schemas"]
 
 REFERENCE = "#/components/schemas/{model}"
+EVENT_REFERENCE = REFERENCE.format(model="ColorizationEvent")
 KEY_SCHEME = "api_key"  # OpenAPI allows only letters, digits, ".", "-" and "_"
 WORDS = ("title", "description", "default", "examples")
 """Schema keywords about a field that do not depend on its type."""
@@ -86,6 +88,31 @@ def _header(description: str, example: str) -> dict[str, Any]:
     return {"description": description, "schema": {"type": "string"}, "example": example}
 
 
+class ColoringEvent(BaseModel):
+    """One coloring, as soon as it is made."""
+
+    event: Literal["coloring"]
+    data: Coloring
+
+
+class DoneEvent(BaseModel):
+    """The last event: all colorings have come."""
+
+    event: Literal["done"]
+    data: ColorizationDone
+
+
+class ErrorEvent(BaseModel):
+    """The last event, if the rest failed."""
+
+    event: Literal["error"]
+    data: Problem
+
+
+class ColorizationEvent(RootModel[Annotated[ColoringEvent | DoneEvent | ErrorEvent, Field(discriminator="event")]]):
+    """One event of a stream: its name, and its data, which are JSON. Comments are no events."""
+
+
 EVENTS_EXAMPLE = (
     'event: coloring\ndata: {"index":0,"b64_json":"/9j/4AAQ…","media_type":"image/jpeg","bits_per_dim":2.91,…}\n\n'
     f'event: done\ndata: {{"id":"colorization-5f0c…","seed":7,"temperature":{TEMPERATURE_EXAMPLE},…}}\n\n'
@@ -98,7 +125,8 @@ def coloring_answer(endpoint: ColorEndpoint) -> dict[str, Any]:
         "index"
     )
     content = {
-        "text/event-stream": {"schema": {"type": "string"}, "example": EVENTS_EXAMPLE},
+        # OpenAPI 3.1 has no word for the items of a stream; generators take the schema of one (3.2: `itemSchema`)
+        "text/event-stream": {"schema": {"$ref": EVENT_REFERENCE}, "example": EVENTS_EXAMPLE},
         "application/zip": {"schema": BINARY},
     }
     if "n" in endpoint.parameters.model_fields:  # without `n`, there are always several
@@ -132,12 +160,15 @@ def describe_schemas(app: FastAPI, open_paths: Collection[str] | None) -> None:
 
     open_paths: paths that need no API key; None if no path needs one.
     """
-    _, schemas = models_json_schema([(Problem, "serialization"), (PointColor, "validation")], ref_template=REFERENCE)
+    _, schemas = models_json_schema(
+        [(ColorizationEvent, "serialization"), (Problem, "serialization"), (PointColor, "validation")],
+        ref_template=REFERENCE,
+    )
     generate = app.openapi
 
     def described() -> dict[str, Any]:
         document = generate()
-        document["components"]["schemas"].update(schemas["$defs"])
+        document["components"]["schemas"] = schemas["$defs"] | document["components"]["schemas"]
         if open_paths is not None:
             document["components"]["securitySchemes"] = {KEY_SCHEME: {"type": "http", "scheme": "bearer"}}
             for path in document["paths"].keys() - open_paths:

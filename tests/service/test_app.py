@@ -138,6 +138,22 @@ def test_openapi_describes_answers_and_errors(service, name: str) -> None:
     assert headers == {"401": {"WWW-Authenticate"}, "429": {"Retry-After"}, "503": {"Retry-After"}}
 
 
+def test_openapi_names_events_and_their_data(service) -> None:
+    schemas = service.client.get("/openapi.json").json()["components"]["schemas"]
+    for name, endpoint in ENDPOINTS.items():
+        if isinstance(endpoint, ColorEndpoint):
+            described = operation(service, name)["responses"]["200"]["content"]["text/event-stream"]["schema"]
+            assert described == {"$ref": "#/components/schemas/ColorizationEvent"}
+    events = schemas["ColorizationEvent"]["discriminator"]["mapping"]
+    found = {name: schemas[reference.rpartition("/")[2]]["properties"] for name, reference in events.items()}
+    assert {name: event["event"]["const"] for name, event in found.items()} == {name: name for name in events}
+    assert {name: event["data"]["$ref"].rpartition("/")[2] for name, event in found.items()} == {
+        "coloring": "Coloring",
+        "done": "ColorizationDone",
+        "error": "Problem",
+    }
+
+
 def test_openapi_has_examples_of_answers(service) -> None:
     schemas = service.client.get("/openapi.json").json()["components"]["schemas"]
     answers = ("ColorizationResponse", "Coloring", "HintReport", "Timings", "LikelihoodResponse", "LevelBits")

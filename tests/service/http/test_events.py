@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from service.http import events as module
+from service.http.openapi import ColorizationEvent
 from tests.service.waiting import PATIENCE_SECONDS, eventually, unread_answer
 
 EVENTS = {"Accept": "text/event-stream"}
@@ -21,13 +22,15 @@ PATHS = {
 
 
 def parse(text: str) -> list[tuple[str, dict]]:
-    """Return (event, data) pairs of a whole stream, without comments."""
+    """Return (event, data) pairs of a whole stream, without comments. All must be as the OpenAPI document says."""
     assert text.endswith("\n\n")
     found = []
     for block in text.removesuffix("\n\n").split("\n\n"):
         if not block.startswith(":"):
             name, data = re.fullmatch(r"event: (\w+)\ndata: (.+)", block).groups()  # type: ignore[union-attr]
-            found.append((name, json.loads(data)))
+            event = {"event": name, "data": json.loads(data)}
+            assert ColorizationEvent.model_validate(event).model_dump(exclude_none=True) == event
+            found.append((name, event["data"]))
     return found
 
 
