@@ -133,7 +133,7 @@ class Pipeline:
         drawn = await self._tools.network.draw(DrawTask(small, options, wanted), cost, self.place.owner)
         timer.stop("queue", but=drawn.timings)
         self.place.give_back("latents")  # keep the rest of the place until the answer is read
-        model = self._tools.steps.info.name
+        model = self._tools.steps.info
 
         def to_file(rgb: NDArray[np.uint8], place: int) -> bytes:
             xmp = provenance(options, drawn.temperature, drawn.indices[place], model)
@@ -160,7 +160,8 @@ class Pipeline:
         facts = schemas.ColorizationFacts(
             id=f"{endpoint.name}-{uuid.uuid4().hex}",
             created=int(time.time()),
-            model=model,
+            model=model.name,
+            model_sha256=model.sha256,
             seed=options.seed,
             noise_seed=options.noise_seed if isinstance(options, VariationOptions) else None,
             temperature=drawn.temperature,
@@ -184,6 +185,7 @@ class Pipeline:
             id=f"{endpoint.name}-{uuid.uuid4().hex}",
             created=int(time.time()),
             model=self._tools.steps.info.name,
+            model_sha256=self._tools.steps.info.sha256,
             width=photo.width,
             height=photo.height,
             bits_per_dim=found.bits_per_dim,

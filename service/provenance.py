@@ -5,6 +5,7 @@ from dataclasses import asdict, fields
 from xml.sax.saxutils import quoteattr
 
 from model.options import Options
+from model.protocol import ModelInfo
 from service import __version__
 from service.api.endpoints import COLOR_ENDPOINTS
 
@@ -23,10 +24,10 @@ PACKET = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <?xpacket end="r"?>"""
 
 
-def provenance(options: Options, temperature: float, index: int, model: str) -> bytes:
+def provenance(options: Options, temperature: float, index: int, model: ModelInfo) -> bytes:
     """Return an XMP packet, in UTF-8.
 
-    temperature: of the draw. index: the coloring's own. model: name of the weights.
+    temperature: of the draw. index: the coloring's own.
     Source: IPTC Photo Metadata Standard 2025.1.
     """
     given, defaults = asdict(options), {field.name: field.default for field in fields(options)}
@@ -37,7 +38,7 @@ def provenance(options: Options, temperature: float, index: int, model: str) -> 
         "xmp:CreatorTool": f"tintflow {__version__}",
         "Iptc4xmpExt:DigitalSourceType": SOURCE,
         "Iptc4xmpExt:AISystemUsed": "tintflow",
-        "Iptc4xmpExt:AISystemVersionUsed": model,
+        "Iptc4xmpExt:AISystemVersionUsed": f"{model.name} sha256:{model.sha256}",
         "Iptc4xmpExt:AIPromptInformation": " ".join((KINDS[type(options)], *words)),
     }
     return PACKET.format("\n ".join(f"{name}={quoteattr(value)}" for name, value in attributes.items())).encode()

@@ -8,6 +8,8 @@ from service.api.formats import PHOTO_FORMATS
 
 __all__ = [
     "MODEL_EXAMPLE",
+    "SHA256",
+    "SHA256_EXAMPLE",
     "TEMPERATURE_EXAMPLE",
     "Coloring",
     "ColorizationDone",
@@ -28,6 +30,8 @@ MODEL_EXAMPLE = "tintflow-cwf-24"
 """the released weights (tests/docs/test_facts.py)"""
 TEMPERATURE_EXAMPLE = 0.6
 """default temperature of these weights"""
+SHA256 = "SHA-256 of the weights' file"
+SHA256_EXAMPLE = "0" * 64
 
 
 class HintReport(BaseModel):
@@ -71,6 +75,9 @@ class ColorizationFacts(BaseModel):
     id: str = Field(examples=["colorization-5f0c8f1b9d3e4a6c8b7a2f1e0d9c8b7a"])
     created: int = Field(description="Unix time in seconds", examples=[1767225600])
     model: str = Field(examples=[MODEL_EXAMPLE])
+    model_sha256: str | None = Field(  # version 1.0 of the service does not send it
+        default=None, description=SHA256, examples=[SHA256_EXAMPLE]
+    )
     seed: int = Field(description="seed used", examples=[7])
     noise_seed: int | None = Field(default=None, description="noise seed used; variations only", examples=[11])
     temperature: float = Field(
@@ -118,6 +125,9 @@ class LikelihoodResponse(BaseModel):
     id: str = Field(examples=["likelihood-5f0c8f1b9d3e4a6c8b7a2f1e0d9c8b7a"])
     created: int = Field(description="Unix time in seconds", examples=[1767225600])
     model: str = Field(examples=[MODEL_EXAMPLE])
+    model_sha256: str | None = Field(  # version 1.0 of the service does not send it
+        default=None, description=SHA256, examples=[SHA256_EXAMPLE]
+    )
     width: int = Field(description="width of the upright photo", examples=[1024])
     height: int = Field(examples=[768])
     bits_per_dim: float = Field(
@@ -144,7 +154,7 @@ class Model(BaseModel):
     parameters: int = Field(examples=[14_000_000])
     latents: int = Field(description="dimensions of the latent z", examples=[8192])
     default_temperature: float = Field(examples=[TEMPERATURE_EXAMPLE])
-    sha256: str = Field(description="SHA-256 of the weights' file", examples=["0" * 64])
+    sha256: str = Field(description=SHA256, examples=[SHA256_EXAMPLE])
     photo_formats: dict[str, list[str]] = Field(
         default_factory=dict,  # version 1.0 of the service does not send it
         description="photo formats that this service reads, each with its suffixes",

@@ -126,6 +126,7 @@ class Maker:
             **identity,
             asked=self._asked.given,
             model=answer.model,
+            model_sha256=answer.model_sha256,
             seed=answer.seed,
             noise_seed=answer.noise_seed,
             temperature=answer.temperature,

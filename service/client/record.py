@@ -37,6 +37,8 @@ class Entry(BaseModel):
     asked: dict[str, Any]
     """the command and its options, as they were given"""
     model: str
+    model_sha256: str | None = None
+    """None in records of version 1.0"""
     seed: int
     noise_seed: int | None
     temperature: float

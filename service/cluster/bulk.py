@@ -208,7 +208,7 @@ class Painter:
         asked = self._asked
         images = self._colorizer.finish(decoded.pixels, drawn)
         for name, index, finished in zip(asked.files(target), drawn.indices, images, strict=True):
-            xmp = provenance(options, drawn.temperature, index, self._colorizer.info.name)
+            xmp = provenance(options, drawn.temperature, index, self._colorizer.info)
             file = self._out / name
             file.parent.mkdir(parents=True, exist_ok=True)
             with whole_file(file) as part:

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from service.api.endpoints import PIXEL, ColorEndpoint, Endpoint
 from service.api.formats import FORMATS, PHOTO_FORMATS, alternatives
 from service.api.parameters import PointColor
-from service.api.schemas import MODEL_EXAMPLE, TEMPERATURE_EXAMPLE, Coloring, ColorizationDone
+from service.api.schemas import MODEL_EXAMPLE, SHA256, SHA256_EXAMPLE, TEMPERATURE_EXAMPLE, Coloring, ColorizationDone
 from service.http.problems import Problem
 
 __all__ = ["ColorizationEvent", "body", "coloring_answer", "describe_schemas"]
@@ -150,6 +150,7 @@ def coloring_answer(endpoint: ColorEndpoint) -> dict[str, Any]:
                 "how far each hint was missed; for a bare image (a zip has it in comments)", "6.10 2.41"
             ),
             "Tintflow-Model": _header("of a zip or a bare image", MODEL_EXAMPLE),
+            "Tintflow-Model-Sha256": _header(f"of a zip or a bare image: {SHA256}", SHA256_EXAMPLE),
             "Tintflow-Id": _header("of a zip or a bare image", "colorization-5f0c8f1b9d3e4a6c8b7a2f1e0d9c8b7a"),
         },
     }

@@ -134,6 +134,7 @@ def _headers(colorization: Colorization, form: Form) -> dict[str, str]:
     headers |= {
         "Tintflow-Id": facts.id,
         "Tintflow-Model": facts.model,
+        "Tintflow-Model-Sha256": facts.model_sha256 or "",
         "Tintflow-Seed": str(facts.seed),
         "Tintflow-Temperature": str(facts.temperature),
         "Tintflow-Index": ", ".join(map(str, drawn.indices)),

@@ -1,6 +1,7 @@
 """How a coloring was made, in its file."""
 
 from base64 import b64decode
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
@@ -8,8 +9,10 @@ import pytest
 from model.options import Hint, InterpolationOptions, Options, SampleOptions, TransferOptions, VariationOptions
 from service import __version__
 from service.provenance import provenance
+from tests.service.fakes import FakeColorizer
 from tests.service.files import opened
 
+MODEL = replace(FakeColorizer.info, name="<fake-1>")
 HINTED = SampleOptions(2, 7, None, 0.9, hints=(Hint(0.5, 0.25, (160, 60, 40)),), offset=4, warmth=0.5, select="diverse")
 HINT = '[{"x": 0.5, "y": 0.25, "color": [160, 60, 40]}]'
 
@@ -31,11 +34,11 @@ HINT = '[{"x": 0.5, "y": 0.25, "color": [160, 60, 40]}]'
     ],
 )
 def test_all_that_makes_the_same_colors_is_told(options: Options, words: str) -> None:
-    about = ElementTree.fromstring(provenance(options, 0.6, 5, "<fake-1>"))[0][0].attrib  # noqa: S314 - our own
+    about = ElementTree.fromstring(provenance(options, 0.6, 5, MODEL))[0][0].attrib  # noqa: S314 - our own
     told = {name.partition("}")[2]: value for name, value in about.items()}
     assert told["AIPromptInformation"] == words
     assert told["DigitalSourceType"].endswith("/compositeWithTrainedAlgorithmicMedia")
-    assert (told["AISystemUsed"], told["AISystemVersionUsed"]) == ("tintflow", "<fake-1>")
+    assert (told["AISystemUsed"], told["AISystemVersionUsed"]) == ("tintflow", f"<fake-1> sha256:{MODEL.sha256}")
     assert told["CreatorTool"] == f"tintflow {__version__}"
 
 

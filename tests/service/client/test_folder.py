@@ -1,6 +1,7 @@
 """Folders through the client: progress, an early end, and repeated calls."""
 
 import asyncio
+import json
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
@@ -68,6 +69,16 @@ def test_every_photo_with_progress(take: Take, folder: Path, tmp_path: Path) -> 
     stems = ["sub/0", *(str(i) for i in range(1, PHOTOS))]
     assert names(out) == {f"{stem}-7-{i}.jpg" for stem in stems for i in range(2)}
     assert {file for each in results for file in each.files} == {out / name for name in names(out)}
+
+
+def test_the_record_names_the_weights(service, take: Take, folder: Path, tmp_path: Path) -> None:
+    record = tmp_path / "out/tintflow.jsonl"
+    take(folder, record.parent, n=1, seed=7)
+    lines = [json.loads(line) for line in record.read_text().splitlines()]
+    assert [line.pop("model_sha256") for line in lines] == [service.colorizer.info.sha256] * PHOTOS
+    record.write_text("".join(json.dumps(line) + "\n" for line in lines))  # as version 1.0 wrote it
+    again = take(folder, record.parent, n=1, seed=7, extra_headers={"X-Request-Id": "another"})
+    assert [each.is_new for each in again] == [False] * PHOTOS
 
 
 @pytest.mark.parametrize("seed", [{"seed": 7}, {}])

@@ -22,7 +22,9 @@ def test_answer_by_default(service, grey_png) -> None:
     answer = service.post(grey_png)
     assert answer.headers["content-type"] == "application/json"
     body = answer.json()
-    assert set(body) == {"id", "created", "model", "seed", "temperature", "width", "height", "data", "timings"}
+    facts = {"id", "created", "model", "model_sha256", "seed", "temperature", "width", "height"}
+    assert set(body) == facts | {"data", "timings"}
+    assert body["model_sha256"] == service.colorizer.info.sha256
     assert (body["model"], body["width"], body["height"], body["temperature"]) == ("fake-1", 40, 24, 0.75)
     assert 0 <= body["seed"] < 2**32
     assert set(body["timings"]) == {"decode", "condition", "sample", "upsample", "encode"}
@@ -105,6 +107,7 @@ def test_bare_image(service, grey_png) -> None:
         "tintflow-seed": "7",
         "tintflow-temperature": "0.5",
         "tintflow-model": "fake-1",
+        "tintflow-model-sha256": service.colorizer.info.sha256,
         "tintflow-index": "0",
         "tintflow-bits-per-dim": "2.5",
         "tintflow-latent-norm": "1.0",

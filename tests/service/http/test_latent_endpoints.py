@@ -121,6 +121,7 @@ def test_likelihood(service) -> None:
     assert set(answer.pop("timings")) == {"decode", "condition", "likelihood"}
     assert answer == {
         "model": "fake-1",
+        "model_sha256": "0" * 64,
         "width": 30,
         "height": 20,
         "bits_per_dim": 4.75,

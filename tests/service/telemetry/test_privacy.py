@@ -117,4 +117,6 @@ def test_where_a_photo_was_taken_does_not_come_back(service, grey_photo, input_f
     assert not image.getexif()
     assert not {"exif", "comment"} & image.info.keys()
     # the coloring's own, not the photo's
-    assert image.info["xmp"] == provenance(SampleOptions(1, 7), FakeColorizer.info.default_temperature, 0, "fake-1")
+    assert image.info["xmp"] == provenance(
+        SampleOptions(1, 7), FakeColorizer.info.default_temperature, 0, FakeColorizer.info
+    )
