@@ -1,7 +1,7 @@
 /** Downloads: one coloring, gray and color side by side, or many in a zip. */
 
 import { make } from "./element.js";
-import { canvasBlob, withLook } from "./look.js";
+import { lookFile } from "./look.js";
 import { errorNotice, notice } from "./notices.js";
 import { isPlain, lookOf } from "./store.js";
 import { waitWords } from "./words.js";
@@ -9,7 +9,6 @@ import { QUALITY, encoded } from "./work.js";
 import { zip } from "./zip.js";
 
 const ENDINGS = { jpeg: "jpg", png: "png", webp: "webp" };
-const GRAY = { saturation: 0, warmth: 0 };
 const LOSSLESS = "png";
 const STEM = 200; // bytes of UTF-8: with suffixes, names stay below file systems' limit of 255
 
@@ -35,7 +34,7 @@ async function saveAll(samples, name) {
   for (const sample of samples) {
     const file = nameOf(sample, "jpg");
     const look = lookOf(sample);
-    const blob = isPlain(look) ? sample.blob : await canvasBlob(await withLook(sample.blob, look), "jpeg", QUALITY);
+    const blob = isPlain(look) ? sample.blob : await lookFile(sample.blob, look, "jpeg", QUALITY);
     files.push({ name: folders ? `${stemOf(sample.run.photo)}/${file}` : file, blob });
   }
   save(await zip(files), `${name}.zip`);
@@ -50,19 +49,7 @@ async function fileOf(sample, format, quality, beside, onWait) {
   const asIs = isPlain(look) && !beside;
   const found = await encoded(sample, asIs ? format : LOSSLESS, quality, onWait);
   if (found && asIs) return { blob: found, stored: false };
-  const picture = await withBeside(found ?? sample.blob, look, beside);
-  return { blob: await canvasBlob(picture, format, quality), stored: !found };
-}
-
-async function withBeside(source, look, beside) {
-  const colored = await withLook(source, look);
-  if (!beside) return colored;
-  const gray = await withLook(source, GRAY);
-  const pair = Object.assign(document.createElement("canvas"), { width: 2 * gray.width, height: gray.height });
-  const context = pair.getContext("2d");
-  context.drawImage(gray, 0, 0);
-  context.drawImage(colored, gray.width, 0);
-  return pair;
+  return { blob: await lookFile(found ?? sample.blob, look, format, quality, beside), stored: !found };
 }
 
 function save(blob, name) {

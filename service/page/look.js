@@ -1,10 +1,12 @@
-/** Saturation and warmth of a finished coloring: its a*b* change, its lightness L* does not. Drawn by WebGL. */
+/** Saturation and warmth of a finished coloring: its a*b* change, its lightness L* does not. Drawn by WebGL, and files of it. */
 
+import { noteOf, withNote } from "./note.js";
 import { isPlain, lookOf, notify } from "./store.js";
 import { QUALITY } from "./work.js";
 
 const TILE = 2048; // pixels a side, at a time; every WebGL has so much room
 const PREVIEW = 1600; // pixels of the longer side, while a slider moves
+const GRAY = { saturation: 0, warmth: 0 };
 
 const VERTEX = `attribute vec2 corner; varying vec2 at;
 void main() { at = vec2(corner.x, 1.0 - corner.y); gl_Position = vec4(2.0 * corner - 1.0, 0.0, 1.0); }`;
@@ -93,8 +95,27 @@ export function previewer(canvas) {
   };
 }
 
+/**
+ * Return a coloring's file with a look as a file of another format, with the coloring's note of how it was made. `beside`
+ * puts the gray photo to its left.
+ */
+export async function lookFile(file, look, format, quality, beside = false) {
+  const colored = await withLook(file, look);
+  const canvas = beside ? pair(await withLook(file, GRAY), colored) : colored;
+  return withNote(await canvasBlob(canvas, format, quality), await noteOf(file, look));
+}
+
+/** Return two pictures of one size side by side. */
+function pair(left, right) {
+  const canvas = Object.assign(document.createElement("canvas"), { width: 2 * left.width, height: left.height });
+  const context = canvas.getContext("2d");
+  context.drawImage(left, 0, 0);
+  context.drawImage(right, left.width, 0);
+  return canvas;
+}
+
 /** Return a picture with a look as a canvas of its own size. */
-export async function withLook(blob, look) {
+async function withLook(blob, look) {
   const whole = await createImageBitmap(blob, EXACT);
   const canvas = Object.assign(document.createElement("canvas"), { width: whole.width, height: whole.height });
   const context = canvas.getContext("2d");
@@ -114,7 +135,7 @@ export async function withLook(blob, look) {
 }
 
 /** Return a canvas as a file. A JPEG, which has no transparency, gets a white background, as in the service. */
-export function canvasBlob(canvas, format, quality) {
+function canvasBlob(canvas, format, quality) {
   if (format === "jpeg") {
     const context = Object.assign(canvas.getContext("2d"), { globalCompositeOperation: "destination-over", fillStyle: "white" });
     context.fillRect(0, 0, canvas.width, canvas.height);
@@ -141,7 +162,7 @@ export function shownUrl(sample) {
     urls.set(name, null);
     turn = turn.then(async () => {
       if (nameOf(lookOf(sample)) !== name) return urls.delete(name); // it has another look by now
-      urls.set(name, URL.createObjectURL(await canvasBlob(await withLook(sample.blob, look), "jpeg", QUALITY)));
+      urls.set(name, URL.createObjectURL(await lookFile(sample.blob, look, "jpeg", QUALITY)));
       notify();
     }).catch(() => {});
   }

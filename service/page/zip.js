@@ -1,15 +1,6 @@
 /** Zip files without compression: pictures are compressed already. Source: PKWARE's APPNOTE 6.3.10, sections 4.3 and 4.4. */
 
-const TABLE = Uint32Array.from({ length: 256 }, (_, n) => {
-  for (let i = 0; i < 8; i++) n = n & 1 ? 0xedb88320 ^ (n >>> 1) : n >>> 1;
-  return n;
-});
-
-function crc32(bytes) {
-  let crc = -1;
-  for (const byte of bytes) crc = TABLE[(crc ^ byte) & 255] ^ (crc >>> 8);
-  return ~crc >>> 0;
-}
+import { crc32, record } from "./bytes.js";
 
 const UTF8 = 0x0800; // names are UTF-8
 const JANUARY_1980 = 0x21; // the first date there is: files have no time of their own
@@ -32,11 +23,6 @@ export async function zip(files) {
   const size = directory.reduce((sum, each) => sum + each.length, 0);
   const end = record([0x06054b50, 4], [0, 2], [0, 2], [files.length, 2], [files.length, 2], [size, 4], [offset, 4], [0, 2]);
   return new Blob([...parts, ...directory, end], { type: "application/zip" });
-}
-
-/** Return little-endian numbers of the given sizes in bytes. */
-function record(...fields) {
-  return Uint8Array.from(fields.flatMap(([value, size]) => Array.from({ length: size }, (_, i) => Math.floor(value / 256 ** i) % 256)));
 }
 
 function unused(name, names) {
