@@ -1,4 +1,4 @@
-/** Downloads: one coloring, gray and color side by side, or many in a zip. */
+/** Files of colorings, and their downloads: one coloring, gray and color side by side, or many in a zip. */
 
 import { make } from "./element.js";
 import { lookFile } from "./look.js";
@@ -14,37 +14,50 @@ const STEM = 200; // bytes of UTF-8: with suffixes, names stay below file system
 
 const STORED = `The model has changed since these colors were drawn, so the service cannot draw them again. The file holds what you see here, made from a JPEG of quality ${QUALITY}.`;
 
-/** Save one sample. `beside` puts the gray photo to its left. If the service delays the file, a message says why. */
-export async function saveSample(sample, { format = "jpeg", quality = QUALITY, beside = false } = {}) {
+/** Save one sample. */
+export async function saveSample(sample, options) {
+  const file = await fileOf(sample, options);
+  save(file, file.name);
+}
+
+/** Return a sample as a file. `beside` puts the gray photo to its left. If the service delays the file, a message says why. */
+export async function fileOf(sample, { format = "jpeg", quality = QUALITY, beside = false } = {}) {
   let waits = false;
   const onWait = (problem, seconds) => {
     if (!waits) notice(waitWords({ problem, seconds }));
     waits = true;
   };
-  const { blob, stored } = await fileOf(sample, format, quality, beside, onWait);
+  const { blob, stored } = await drawn(sample, format, quality, beside, onWait);
   if (stored) notice(STORED);
-  save(blob, nameOf(sample, ENDINGS[blob.type.slice("image/".length)] ?? ENDINGS[format], beside));
+  return asFile(blob, nameOf(sample, ENDINGS[blob.type.slice("image/".length)] ?? ENDINGS[format], beside));
 }
 
-/** Save samples, with their looks, in a zip; with a folder per photo for several colorings of several photos. Makes no request. */
+const asFile = (blob, name) => new File([blob], name, { type: blob.type });
+
+/** Return samples, with their looks, as JPEGs. Makes no request. */
+export async function filesOf(samples) {
+  const files = [];
+  for (const sample of samples) {
+    const look = lookOf(sample);
+    const blob = isPlain(look) ? sample.blob : await lookFile(sample.blob, look, "jpeg", QUALITY);
+    files.push(asFile(blob, nameOf(sample, "jpg")));
+  }
+  return files;
+}
+
+/** Save samples in a zip, with a folder per photo for several colorings of several photos. Makes no request. */
 async function saveAll(samples, name) {
   const photos = new Set(samples.map((sample) => sample.run.photo)).size;
   const folders = photos > 1 && photos < samples.length;
-  const files = [];
-  for (const sample of samples) {
-    const file = nameOf(sample, "jpg");
-    const look = lookOf(sample);
-    const blob = isPlain(look) ? sample.blob : await lookFile(sample.blob, look, "jpeg", QUALITY);
-    files.push({ name: folders ? `${stemOf(sample.run.photo)}/${file}` : file, blob });
-  }
-  save(await zip(files), `${name}.zip`);
+  const files = await filesOf(samples);
+  save(await zip(files.map((file, i) => ({ name: folders ? `${stemOf(samples[i].run.photo)}/${file.name}` : file.name, blob: file }))), `${name}.zip`);
 }
 
 /**
  * Return a sample as received, or drawn again by the service in another format; with a look or side by side, from a lossless
  * file. `stored`: the model has changed, so the browser made the file from the picture as received.
  */
-async function fileOf(sample, format, quality, beside, onWait) {
+async function drawn(sample, format, quality, beside, onWait) {
   const look = lookOf(sample);
   const asIs = isPlain(look) && !beside;
   const found = await encoded(sample, asIs ? format : LOSSLESS, quality, onWait);
@@ -71,12 +84,15 @@ function nameOf({ run, index }, ending, beside = false) {
 }
 
 /** Download many from a button, which waits for it; a notice says what went wrong. */
-export async function saveAllFrom(button, samples, name) {
-  const error = await whileDisabled(button, () => saveAll(samples, name));
+export const saveAllFrom = (button, samples, name) => noticeWhileDisabled(button, () => saveAll(samples, name));
+
+/** Make files from a button, which waits for them; a notice says what went wrong. */
+export async function noticeWhileDisabled(button, work) {
+  const error = await whileDisabled(button, work);
   if (error) errorNotice(error);
 }
 
-/** Run a download from a button, which waits for it; return what went wrong. */
+/** Make files from a button, which waits for them; return what went wrong. */
 export async function whileDisabled(button, work) {
   const focused = document.activeElement === button;
   button.disabled = true;

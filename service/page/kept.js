@@ -1,10 +1,11 @@
 /** The colorings that are kept: a bar with all of them, to download and to compare. */
 
 import { compare } from "./compare.js";
-import { saveAllFrom } from "./download.js";
+import { noticeWhileDisabled, saveAllFrom } from "./download.js";
 import { byId, make, once, set, setChildren } from "./element.js";
 import { shownUrl } from "./look.js";
 import { notice } from "./notices.js";
+import { canSharePictures, sharePictures } from "./share.js";
 import { change, listen, store } from "./store.js";
 import { openSample } from "./viewer.js";
 import { UNDO, sampleTitle } from "./words.js";
@@ -19,6 +20,8 @@ export function setUpKept() {
     notice(`No coloring is kept any longer. ${UNDO}`);
   };
   byId("download-kept").onclick = ({ currentTarget }) => saveAllFrom(currentTarget, store.view.kept, "kept-colorings");
+  byId("share-kept").hidden = !canSharePictures();
+  byId("share-kept").onclick = ({ currentTarget }) => noticeWhileDisabled(currentTarget, () => sharePictures(store.view.kept));
   listen(show);
 }
 

@@ -1,12 +1,16 @@
-/** The link to a coloring, on the clipboard. */
+/** Sharing: pictures by the system's share sheet, and the link to a coloring on the clipboard. */
 
+import { fileOf, filesOf } from "./download.js";
 import { byId } from "./element.js";
 import { MAX_SOURCES, format, obstacle } from "./link.js";
+import { notice } from "./notices.js";
 import { lookOf } from "./store.js";
 import { sampleTitle } from "./words.js";
 
 const WHAT = "The link holds the settings, not the photo. To see this coloring, open the link and add the same photo.";
 const HERE = "The link opens on this computer alone. To show these colors to somebody else, download the picture and send it.";
+
+const REFUSED = "The system did not share this. It may take fewer or smaller pictures. Download them instead.";
 
 /** Whether the page's address means another computer wherever else it is opened. */
 const isLocal = () => /^(localhost|127\.[\d.]+|\[::1\])$/.test(location.hostname);
@@ -39,4 +43,21 @@ export async function shareSample(sample) {
     getSelection().selectAllChildren(note);
     if (document.execCommand("copy")) note.textContent = copied;
   }
+}
+
+/** Whether the browser shares pictures: those of phones and some others do, for pages from HTTPS or from localhost. */
+export const canSharePictures = () => Boolean(navigator.canShare?.({ files: [new File([], "coloring.jpg", { type: "image/jpeg" })] }));
+
+let ready = null; // `{of, files}` that were made too slowly: the sheet opens only within some seconds of a press
+
+/** Open the share sheet with one sample as a file with these options, or with all samples as JPEGs. */
+export async function sharePictures(samples, options) {
+  const of = JSON.stringify([samples.map((sample) => [sample.url, lookOf(sample)]), options]);
+  if (ready?.of !== of) ready = { of, files: options ? [await fileOf(samples[0], options)] : await filesOf(samples) };
+  if (navigator.userActivation?.isActive === false) return notice("Ready to share. Press Share again.");
+  const { files } = ready;
+  ready = null;
+  await navigator.share({ files }).catch((error) => {
+    if (error.name !== "AbortError") throw new Error(REFUSED); // else the user closed the sheet
+  });
 }

@@ -11,7 +11,7 @@ import { STRENGTH } from "./options.js";
 import { closePalette, isPaletteOpen } from "./palette.js";
 import { setUpPeek } from "./peek.js";
 import { grayUrl, likelihoodWords, samplesOf } from "./photo.js";
-import { shareSample, showShare } from "./share.js";
+import { canSharePictures, sharePictures, shareSample, showShare } from "./share.js";
 import { changeLook, isPlain, listen, lookOf, shownSamples, store } from "./store.js";
 import { setUpSwipe } from "./swipe.js";
 import { MIDDLE, setUpWipe, wipeTo } from "./wipe.js";
@@ -84,7 +84,9 @@ export function setUpViewer() {
     viewer().close();
     announce("All other photos get these colors");
   };
-  byId("download").onclick = save;
+  byId("download").onclick = ({ currentTarget }) => makeFile(currentTarget, saveSample);
+  byId("share-picture").hidden = !canSharePictures();
+  byId("share-picture").onclick = ({ currentTarget }) => makeFile(currentTarget, (of, options) => sharePictures([of], options));
   viewer().addEventListener("keydown", keys);
   viewer().addEventListener("click", backToStage);
   viewer().addEventListener("cancel", (event) => {
@@ -223,10 +225,11 @@ function slideLook(id, words) {
   input.onchange = () => changeLook(sample, { [id]: Number(input.value) });
 }
 
-async function save() {
+/** Make a file of the sample as the tools say. */
+async function makeFile(button, work) {
   byId("tools-error").hidden = true;
   const options = { format: byId("format").value, quality: Number(byId("quality").value), beside: byId("beside").checked };
-  const error = await whileDisabled(byId("download"), () => saveSample(sample, options));
+  const error = await whileDisabled(button, () => work(sample, options));
   if (error) fail(error);
 }
 
