@@ -113,10 +113,13 @@ export function looksLike(places, run, before = store.view.looks) {
 const isSame = (some, other) => some.saturation === other.saturation && some.warmth === other.warmth;
 export const isPlain = (look) => isSame(look, PLAIN);
 
-export function changeLook(sample, patch) {
+export const changeLook = (sample, patch) => change({ looks: looksWith(sample, { ...lookOf(sample), ...patch }) });
+
+/** All samples' looks, after one has another. */
+export function looksWith(sample, look) {
   const looks = new Map(store.view.looks);
-  setLook(looks, sample, { ...lookOf(sample), ...patch });
-  change({ looks });
+  setLook(looks, sample, look);
+  return looks;
 }
 
 function setLook(looks, sample, look) {

@@ -110,6 +110,19 @@ def test_a_fixed_color_keeps_the_look(page, upload) -> None:
     expect(page.locator("#saturation-out")).to_have_text("25 %")  # the earlier colorings, with the current look
     page.click("#next")
     expect(page.locator("#saturation-out")).to_have_text("100 %")
+    held = hold(page, "colorizations")
+    page.click("#fix")
+    click_at(page, 0.75, 0.5)
+    page.locator("#palette-swatches").get_by_role("button", name="sky").click()
+    route = taken(page, held)
+    page.click("#fix-done")
+    before = page.locator("#after").get_attribute("src")
+    page.locator("#saturation").fill("0.75")  # while the colorings are drawn again
+    route.continue_()
+    expect(page.locator("#run-progress")).to_be_hidden()
+    expect(page.locator("#after")).not_to_have_attribute("src", before)
+    expect(page.locator("#facts dt", has_text="Fixed color 1")).to_have_count(1)
+    expect(page.locator("#saturation-out")).to_have_text("75 %")
 
 
 def test_a_fixed_color_keeps_the_heart(page, upload) -> None:
