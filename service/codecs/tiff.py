@@ -208,13 +208,14 @@ def _scaled(values: NDArray[Any], top: int) -> NDArray[np.uint16]:
 
     The file does not say which value is white. The smallest usual white that holds all values is taken (1 for floats,
     255, 65535, or `top`, a sample's maximum, if smaller); else the values are stretched. Floats are clipped: filters
-    leave them a little below black, and highlights may lie above white.
+    leave them a little below black, and highlights may lie above white, or be infinite. NaN counts as 0.
     """
     whites, below = {float(white): float(white) for white in (min(MAX_8, top), min(MAX_16, top))}, 0.0
     if values.dtype.kind == "f":
         whites, below = FLOAT_WHITES, FLOATS_BELOW
-    values = np.nan_to_num(values.astype(np.float32), posinf=0.0, neginf=0.0)
-    low, high = float(values.min()), float(values.max())
+    values = np.nan_to_num(values.astype(np.float32), copy=False, posinf=np.inf, neginf=-np.inf)
+    finite = np.isfinite(values)
+    low, high = float(values.min(initial=np.inf, where=finite)), float(values.max(initial=-np.inf, where=finite))
     black, white = 0.0, next((white for white, most in whites.items() if high <= most), 0.0)
     if low < -below * white or not white:
         black, white = low, high

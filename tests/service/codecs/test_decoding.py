@@ -76,6 +76,10 @@ OUTSIDE = np.array([[-0.01, 0.0, 0.5, 1.0, 1.3]], np.float32)
         (np.array([[0, 500_000, 1_000_000]], np.int32), 1_000_000),
         (np.array([[0.0, 300.0, 60_000.0]], np.float32), 65_535),
         (np.array([[0.0, 0.5, 1.0, 9.0]], np.float32), 1),  # with a highlight, such as a lamp
+        (np.array([[-np.inf, 0.5, 1.0, np.inf]], np.float32), 1),
+        (np.array([[100.0, 200.0, np.inf]], np.float32), 255),
+        (np.array([[0.0, 500_000.0, 1_000_000.0, np.inf]], np.float32), 1_000_000),
+        (np.full((2, 2), np.inf, np.float32), 1),
         *((part * white, white) for part in (OUTSIDE, OUTSIDE[:, 1:], OUTSIDE[:, :-1]) for white in (1.0, 255.0)),
     ],
 )
