@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pillow_heif
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, PngImagePlugin
+from PIL import BmpImagePlugin, Image, ImageOps, ImagePalette, PngImagePlugin
 
 from model.protocol import Photo
 from service.api.formats import PHOTO_FORMATS
@@ -28,6 +28,7 @@ PREFIX_BYTES = 16  # as many as Pillow uses to identify a file
 MAX_SCANS = 100
 """Maximum scans of a JPEG. Real ones have about ten; each costs as much as decoding the whole picture."""
 PNG_BITS = 24  # offset of the bits per sample in a PNG
+BMP_BITS = 28  # offset of the bits per pixel in a BMP
 GRAY_AND_ALPHA = 4  # color type in a PNG
 ROWS_AT_ONCE = 64
 MAX_8 = 255
@@ -76,6 +77,8 @@ def decode(
             if image.format == "PNG":
                 _stretch_key(image, data[PNG_BITS])
                 gamma = png_gamma(image, data)
+            if image.format == "BMP":
+                _mend_black_and_white(image, data[BMP_BITS])
             if not has_end:
                 load_without_end(image, data)
             forget_xmp(image)  # a TIFF is turned as it is loaded
@@ -183,3 +186,13 @@ def _stretch_key(image: Image.Image, bits: int) -> None:
     key, top = image.info.get("transparency"), 2**bits - 1
     if isinstance(key, int) and image.mode in ("1", "L") and bits < 8:
         image.info["transparency"] = (key & top) * (MAX_8 // top)
+
+
+def _mend_black_and_white(image: Image.Image, bits: int) -> None:
+    """Give back its palette to a BMP of black and white in 4 or 8 bits: Pillow would read single bits."""
+    if isinstance(image, BmpImagePlugin.BmpImageFile) and image.mode == "1" and bits in (4, 8):
+        image.palette, image._mode = ImagePalette.raw("RGB", bytes([0, 0, 0, MAX_8, MAX_8, MAX_8])), "P"
+        image.tile = [
+            tile._replace(args=("P;4" if bits == 4 else "P", *cast("tuple[Any, ...]", tile.args)[1:]))
+            for tile in image.tile
+        ]

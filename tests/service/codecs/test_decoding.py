@@ -124,6 +124,17 @@ def test_palette() -> None:
         np.testing.assert_array_equal(photo.alpha, [[255, 0]])
 
 
+@pytest.mark.parametrize(
+    ("bits", "compression", "row"),
+    [(8, 0, b"\0\1\1\0"), (4, 0, b"\x01\x10\0\0"), (8, 1, b"\1\0\2\1\1\0\0\1"), (1, 0, b"\x60\0\0\0")],
+    ids=["8 bits", "4 bits", "runs of 8 bits", "1 bit"],
+)
+def test_bmp_whose_palette_is_black_and_white(bits: int, compression: int, row: bytes) -> None:
+    header = struct.pack("<IiiHHIIiiII", 40, 4, 1, 1, bits, compression, len(row), 0, 0, 2, 0)
+    data = b"BM" + struct.pack("<IHHI", 62 + len(row), 0, 0, 62) + header + bytes(4) + b"\xff\xff\xff\0" + row
+    np.testing.assert_array_equal(decode(data, MAX_PIXELS).pixels, [[0, 255, 255, 0]])
+
+
 @pytest.mark.parametrize(("file_format", "mode"), [("PNG", "LA"), ("PNG", "RGBA"), ("WEBP", "RGBA"), ("TIFF", "RGBA")])
 def test_alpha_is_kept(grey_photo: Image.Image, file_format: str, mode: str) -> None:
     image = grey_photo.convert(mode)
