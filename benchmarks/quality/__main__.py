@@ -18,7 +18,10 @@ from benchmarks.quality.methods import CinnMethod
 from benchmarks.report import JsonFile
 from training.commands import RELEASED, Device, HeldOutPhotos, Weights, errors_printed
 
+app = typer.Typer(add_completion=False)
 
+
+@app.command()
 def main(
     data: HeldOutPhotos,
     weights: Weights = RELEASED,
@@ -37,4 +40,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app()

@@ -5,12 +5,14 @@ import gc
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import TextIOWrapper
 from typing import NoReturn
 
 from service.cli.statuses import INTERRUPTED, MISUSED
 
-__all__ = ["main"]
+__all__ = ["ended_quietly", "main"]
 
 GARBAGE_THRESHOLDS = (100_000, 50, 100)
 """Python's defaults would run the collector hundreds of times during the model's import, and free nothing."""
@@ -22,13 +24,10 @@ def main() -> NoReturn:
     _open_closed_streams()
     if isinstance(sys.stdout, TextIOWrapper):  # characters outside the encoding: as on standard error
         sys.stdout.reconfigure(errors="backslashreplace")
-    interrupt = signal.getsignal(signal.SIGINT)
-    if interrupt is signal.default_int_handler:  # pydantic would turn its KeyboardInterrupt into another error
-        signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
     try:
-        from service.cli.program import app  # late: the thresholds come first
+        with ended_quietly():
+            from service.cli.program import app  # late: the thresholds come first
 
-        signal.signal(signal.SIGINT, interrupt)
         app()
         status = 0
     except SystemExit as end:
@@ -45,6 +44,16 @@ def main() -> NoReturn:
         except OSError:  # nobody reads it, or the disk is full
             status = status or 1
     os._exit(status)
+
+
+@contextmanager
+def ended_quietly() -> Iterator[None]:
+    """Let Ctrl-C end this process at once while modules are imported, unless SIGINT is ignored or handled."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.default_int_handler:  # pydantic would turn its KeyboardInterrupt into another error
+        signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def _open_closed_streams() -> None:

@@ -1,6 +1,7 @@
 """The command line: `tintflow serve`, commands that colorize files, API keys, and programs beside the service."""
 
 import os
+import signal
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -77,7 +78,12 @@ def _become(extra: str, module: str, *arguments: str) -> None:
     if find_spec("torch") is None:
         end(f"torch is not installed: pip install 'tintflow[{extra}]'", MISUSED)
     # -P: a file `model.py` in the current folder must not hide ours
-    os.execv(sys.executable, [sys.executable, "-P", "-m", module, *arguments])  # noqa: S606 - this Python, our modules
+    command = [sys.executable, "-P", "-m", "service.cli.handover", module, *arguments]
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # until the new program can end without a traceback
+    try:
+        os.execv(sys.executable, command)  # noqa: S606 - this Python, our modules
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 @keys.command()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -118,7 +119,28 @@ def test_train_and_eval_become_their_programs(words: list[str], module: list[str
     become = Mock()
     monkeypatch.setattr(os, "execv", become)
     assert CliRunner().invoke(app, words).exit_code == 0
-    become.assert_called_once_with(sys.executable, [sys.executable, "-P", "-m", *module])
+    handover = [sys.executable, "-P", "-m", "service.cli.handover"]
+    become.assert_called_once_with(sys.executable, [*handover, *module])
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+HANDING_OVER = """
+import os, signal
+from service.cli.program import app
+become = os.execv
+os.execv = lambda *command: (signal.raise_signal(signal.SIGINT), become(*command))
+app(["train", "--help"])
+"""
+
+
+def test_ctrl_c_while_train_or_eval_starts(folder: Path) -> None:
+    """SIGINT ends the new program, whether it came before or while modules are imported, with the status of Ctrl-C."""
+    (folder / "slow").mkdir()
+    (folder / "slow" / "__main__.py").write_text("import signal; signal.raise_signal(signal.SIGINT)")
+    for arguments in (["-c", HANDING_OVER], ["-m", "service.cli.handover", "slow"]):
+        with started([sys.executable, *arguments]) as process:
+            assert process.communicate(timeout=60) == ("", "")
+        assert process.returncode == 130
 
 
 def test_a_file_in_the_current_folder_does_not_hide_training(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
