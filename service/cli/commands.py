@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from inspect import Parameter, Signature
@@ -34,6 +35,8 @@ __all__ = ["add_commands"]
 
 OUT = Path("out")
 WATCH_SECONDS = 2.0
+MAX_PIPE_BYTES = 2**30
+"""more than a service accepts, so an endless pipe is refused"""
 
 
 @dataclass(frozen=True)
@@ -135,9 +138,10 @@ def add_commands(app: typer.Typer, load: Callable[[Settings], Colorizer]) -> Non
         """Say how plausible the photos’ own colors are, in bits per dimension: smaller is likelier."""
         found, troubles = find_some(photos, None)
         answers: dict[Photo, LikelihoodResponse] = {}
+        pipes = _read_pipes(found)
 
         async def score(client: AsyncClient, photo: Photo) -> str | None:
-            answers[photo] = await client.likelihoods(photo.source)
+            answers[photo] = await client.likelihoods(pipes.get(photo, photo.source))
             return None
 
         console = Console()
@@ -157,6 +161,17 @@ def add_commands(app: typer.Typer, load: Callable[[Settings], Colorizer]) -> Non
             shown = model.model_dump(exclude={"object", "photo_formats", "limits"}) | limits
             for name, value in shown.items():
                 typer.echo(f"{name:20} {value}")
+
+
+def _read_pipes(photos: Sequence[Photo]) -> dict[Photo, bytes]:
+    """Return the photos that are pipes. Within the client, a wait for one would end only by a second Ctrl-C."""
+    read = {}
+    for photo in photos:
+        with suppress(OSError):  # reported when it is sent
+            if photo.source.is_fifo():
+                with photo.source.open("rb") as pipe:
+                    read[photo] = pipe.read(MAX_PIPE_BYTES)
+    return read
 
 
 def _show_likelihoods(console: Console, answers: Sequence[tuple[Photo, LikelihoodResponse]]) -> None:

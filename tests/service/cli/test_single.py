@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 from collections.abc import Callable
 from concurrent.futures import Executor
 from pathlib import Path
@@ -119,6 +120,17 @@ def test_a_pipe_is_a_photo(run: Callable, expected: bytes, photo: Path, pool: Ex
     pool.submit(Path("pipe").write_bytes, photo.read_bytes())
     run("colorize", "pipe", "piped.jpg", *SEED)
     assert Path("piped.jpg").read_bytes() == expected
+    pool.submit(Path("pipe").write_bytes, photo.read_bytes())
+    assert "pipe\t4.750" in run("likelihood", "pipe").stdout
+
+
+def test_ctrl_c_ends_the_wait_for_a_pipe() -> None:
+    os.mkfifo("pipe")
+    for command in (("likelihood", "pipe"), ("colorize", "pipe", "new.jpg")):
+        with started(tintflow(*command)) as process, Path("pipe").open("wb"):  # which waits until it is read
+            process.send_signal(signal.SIGINT)
+            assert process.communicate(timeout=30) == ("", "")
+        assert process.returncode == 130
 
 
 def test_standard_output_holds_no_log_and_the_log_no_local_variables(service, run: Callable, photo: Path) -> None:
