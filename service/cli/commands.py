@@ -27,6 +27,7 @@ from service.cli.single import STREAM, choose_options, find_single, make_single
 from service.cli.watching import Watcher
 from service.client import AsyncClient, LikelihoodResponse
 from service.client.client import AT_ONCE
+from service.client.file_names import shortened
 from service.client.found import Photo, is_within
 from service.client.record import RECORD, Record
 from service.settings import Settings
@@ -35,6 +36,8 @@ __all__ = ["add_commands"]
 
 OUT = Path("out")
 WATCH_SECONDS = 2.0
+MAX_REFERENCE_BYTES = 100
+"""maximum bytes of the reference's name in the names of files"""
 MAX_PIPE_BYTES = 2**30
 """more than a service accepts, so an endless pipe is refused"""
 
@@ -54,10 +57,14 @@ class Command:
     """name of the seed; if left out, one is drawn for all photos"""
 
 
+def _reference_name(fields: dict[str, Any]) -> str:
+    return shortened(Path(fields["reference"]).stem, MAX_REFERENCE_BYTES)
+
+
 def _interpolation_name(fields: dict[str, Any]) -> str:
     begin = f"{fields['seed']}-{fields['index']}"
     if "reference" in fields:
-        return f"{begin}-to-{Path(fields['reference']).stem}"
+        return f"{begin}-to-{_reference_name(fields)}"
     return f"{begin}-to-{fields.get('to_seed', fields['seed'])}-{fields.get('to_index')}"
 
 
@@ -97,7 +104,7 @@ COMMANDS = (
         ("transfer gray.jpg --reference color.jpg",),
         TRANSFERS,
         AsyncClient.transfers,
-        lambda fields: f"transfer-{Path(fields['reference']).stem}-{fields['seed']}",
+        lambda fields: f"transfer-{_reference_name(fields)}-{fields['seed']}",
         draws="seed",
     ),
     Command(

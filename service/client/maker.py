@@ -13,6 +13,7 @@ from typing import Any
 from service.api.formats import FORMATS, OutputFormat
 from service.client import errors
 from service.client.answers import Coloring, ColorizationResponse
+from service.client.file_names import coloring_stem
 from service.client.found import Photo, Trouble
 from service.client.record import Entry, Made, Record, identify
 from service.client.whole_file import whole_file
@@ -154,7 +155,7 @@ class Maker:
         return FORMATS[self._asked.output_format].suffix
 
     def _stem(self, photo: Photo) -> str:
-        return f"{photo.target.name}-{self._asked.name}"
+        return coloring_stem(photo.target.name, self._asked.name)
 
     def _numbered(self, folder: Path) -> dict[str, set[Path]]:
         """Return the files of a folder that have names of colorings, grouped by name without the number."""

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from service.client.file_names import MAX_BYTES, shortened
+
 __all__ = ["whole_file"]
 
 
@@ -13,7 +15,7 @@ def whole_file(file: Path) -> Iterator[Path]:
 
     Raises OSError, which names the file itself, if that fails.
     """
-    part = file.with_name(f".{file.name}.part")
+    part = file.with_name(f".{shortened(file.name, MAX_BYTES - len('..part'))}.part")
     try:
         try:
             yield part

@@ -20,6 +20,7 @@ from model.errors import ModelError
 from model.options import SampleOptions
 from model.protocol import Drawn, DrawTask
 from service.api.formats import FORMATS, OutputFormat
+from service.client.file_names import coloring_stem
 from service.client.found import Trouble
 from service.client.whole_file import whole_file
 from service.codecs.decoded_photo import DecodedPhoto
@@ -51,7 +52,9 @@ class Asked:
 
     def files(self, target: str) -> list[str]:
         """Return the names of a photo's colorings, below the output folder."""
-        return [f"{target}-{self.seed}-{i}{FORMATS[self.output_format].suffix}" for i in range(self.n)]
+        folders, slash, name = target.rpartition("/")
+        stem = f"{folders}{slash}{coloring_stem(name, str(self.seed))}"
+        return [f"{stem}-{i}{FORMATS[self.output_format].suffix}" for i in range(self.n)]
 
 
 @dataclass(frozen=True)

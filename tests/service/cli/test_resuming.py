@@ -48,6 +48,21 @@ def test_what_is_done_is_skipped(service, run: Callable, photos: list[str], seed
     assert len({name.split("-")[1] for name in after}) == 1  # one seed for all, drawn once
 
 
+def test_names_as_long_as_the_file_system_allows(service, run: Callable, photos: list[str]) -> None:
+    long = f"{'a' * 251}.png"
+    Path("a.png").rename(long)
+    run("colorize", long, f"{'c' * 251}.jpg")
+    assert Path(f"{'c' * 251}.jpg").exists()
+    for command in (["colorize"], ["transfer", "--reference", long]):
+        command += [long, "-n", "1", "--seed", "7"]
+        run(*command)
+        made = state()
+        assert "1 done before, 0 to do" in run(*command).stdout
+        assert state() == made
+    assert all(len(name) == 253 and name.endswith("-7-0.jpg") for name in made)  # 255 with -63.webp
+    assert len(made) == 2
+
+
 def test_other_options_and_a_changed_photo_are_other_work(run: Callable, photos: list[str]) -> None:
     run("colorize", "a.png", "-n", "1", "--seed", "7")
     before = state()

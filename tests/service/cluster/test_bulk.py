@@ -138,6 +138,16 @@ def test_images_come_as_hugging_face_has_them_and_names_are_numbers(table_painte
     assert outcome["files"] == ["12-7-0.png", "12-7-1.png"]
 
 
+def test_long_names_are_shortened(table_painter: Painter, grey_png: bytes, tmp_path: Path) -> None:
+    rows: dict[str, list[Any]] = {"photo": [f"box/{'x' * 255}{i}" for i in range(2)], "data": [grey_png] * 2}
+    made = outcomes(table_painter, **rows)
+    assert [each["error"] for each in made] == [None, None]
+    files = {file for each in made for file in each["files"]}
+    assert files == {file.relative_to(tmp_path / "out").as_posix() for file in (tmp_path / "out/box").iterdir()}
+    assert len(files) == 4
+    assert [each["bits_per_dim"] for each in outcomes(table_painter, **rows)] == [[], []]
+
+
 def test_names_of_files_need_not_be_text(painter: Painter, grey_png: bytes, tmp_path: Path) -> None:
     name = os.fsencode(tmp_path) + b"/caf\xe9.png"
     Path(os.fsdecode(name)).write_bytes(grey_png)
