@@ -1,5 +1,6 @@
 """The Kubernetes manifests are consistent with each other; `make check` checks their schemas."""
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ MANIFESTS: dict[str, Any] = {
 DEPLOYMENT = MANIFESTS["Deployment"]
 POD = DEPLOYMENT["spec"]["template"]["spec"]
 (CONTAINER,) = POD["containers"]
+KEYS, PATCH = (
+    yaml.safe_load((DEPLOY / "keys" / f"{name}.yaml").read_text()) for name in ("kustomization", "deployment")
+)
 RAY_SERVICE: Any = yaml.safe_load((DEPLOY / "ray" / "rayservice.yaml").read_text())["spec"]
 
 
@@ -53,6 +57,24 @@ def test_ports_and_volumes_are_those_of_the_container() -> None:
     probes = [CONTAINER[f"{kind}Probe"]["httpGet"]["port"] for kind in ("startup", "readiness", "liveness")]
     assert {*probes, MANIFESTS["Service"]["spec"]["ports"][0]["targetPort"]} <= ports
     assert {mount["name"] for mount in CONTAINER["volumeMounts"]} == {volume["name"] for volume in POD["volumes"]}
+
+
+def test_pods_with_keys_mount_the_folder_of_their_file() -> None:
+    assert (DEPLOY / "keys" / KEYS["resources"][0]).resolve() == DEPLOY
+    assert [each["path"] for each in KEYS["patches"]] == ["deployment.yaml"]
+    assert PATCH["metadata"] == DEPLOYMENT["metadata"]
+    patch = PATCH["spec"]["template"]["spec"]
+    (container,), (volume,), (secret,) = patch["containers"], patch["volumes"], KEYS["secretGenerator"]
+    (setting,), (mount,) = container["env"], container["volumeMounts"]
+    assert (container["name"], mount["name"]) == (CONTAINER["name"], volume["name"])
+    assert volume["secret"]["secretName"] == secret["name"]
+    assert setting == {"name": "TINTFLOW_API_KEYS_FILE", "value": f"{mount['mountPath']}/{secret['files'][0]}"}
+    merged = copy.deepcopy(DEPLOYMENT)  # as kustomize does
+    pod = merged["spec"]["template"]["spec"]
+    pod["volumes"].append(volume)
+    pod["containers"][0]["env"].append(setting)
+    pod["containers"][0]["volumeMounts"].append(mount)
+    kubernetes_validate.validate(merged, kubernetes_validate.latest_version(), strict=True)
 
 
 def test_answers_fit_into_the_time_to_stop() -> None:
