@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from benchmarks.figures.steps import drop, hold, release
 from model.errors import NonFiniteError
 from service.edge.keys import add_key
-from tests.service.page.steps import FAILED, begin_anew, expect_colorings, fix_a_color
+from tests.service.page.steps import FAILED, begin_anew, expect_colorings, fix_a_color, taken
 from tests.service.page.stored import until_state
 
 
@@ -81,9 +81,10 @@ def test_colorings_go_on_that_are_stopped_or_meet_no_service(page, photo) -> Non
     page.reload()
     expect_colorings(page, 4)
     expect(page.locator("#run-error")).to_be_hidden()
-    hold(page, "colorizations", times=1)
+    held = hold(page, "colorizations", times=1)
     page.click("#colorize")
     expect(page.locator(".card.pending")).to_have_count(4)
+    taken(page, held)  # else the last request would be held
     page.click("#stop")
     expect(page.locator("#run-error")).to_contain_text("Stopped.")
     title, text = page.locator("#error-title"), page.locator("#run-title")
