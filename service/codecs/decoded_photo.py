@@ -1,12 +1,13 @@
 """Decoded photos, and their transfer between processes."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.protocol import Photo
+if TYPE_CHECKING:  # a decoder starts faster without it
+    from model.protocol import Photo
 
 __all__ = ["DecodedPhoto"]
 
@@ -15,7 +16,7 @@ __all__ = ["DecodedPhoto"]
 class DecodedPhoto:
     """A photo upright, in sRGB."""
 
-    pixels: Photo
+    pixels: "Photo"
     """(H, W) gray of 8 or 16 bits, or (H, W, 3) sRGB of 8 bits"""
     alpha: NDArray[np.uint8] | None
     """(H, W), 255 = opaque; None if every pixel is opaque"""

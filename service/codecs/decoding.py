@@ -3,14 +3,23 @@
 from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pillow_heif
 from numpy.typing import NDArray
-from PIL import BmpImagePlugin, Image, ImageOps, ImagePalette, PngImagePlugin
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    Image,
+    ImageOps,
+    ImagePalette,
+    MpoImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
 
-from model.protocol import Photo
 from service.api.formats import PHOTO_FORMATS
 from service.codecs.decoded_photo import DecodedPhoto
 from service.codecs.gamma import gamma_to_srgb, png_gamma
@@ -20,10 +29,15 @@ from service.codecs.tiff import ALPHA, UnsupportedTiffError, mend_levels, openab
 from service.codecs.webp import webp_size
 from service.errors import DecodingLimitError, ImageTypeError, ServiceError, TooManyPixelsError, UndecodableImageError
 
+if TYPE_CHECKING:  # a decoder starts faster without it
+    from model.protocol import Photo
+
 __all__ = ["FORMATS", "MAX_SCANS", "decode", "forget_xmp"]
 
 FORMATS = {"HEIF" if name == "HEIC" else name.upper(): name for name in PHOTO_FORMATS}
 """formats that the service reads: Pillow's name and the common name"""
+READERS = AvifImagePlugin, MpoImagePlugin, TiffImagePlugin, WebPImagePlugin
+"""Readers that FORMATS need besides those of `preinit`; `init` would import forty more, in every decoder"""
 PREFIX_BYTES = 16  # as many as Pillow uses to identify a file
 MAX_SCANS = 100
 """Maximum scans of a JPEG. Real ones have about ten; each costs as much as decoding the whole picture."""
@@ -34,7 +48,7 @@ ROWS_AT_ONCE = 64
 MAX_8 = 255
 
 pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
-Image.init()
+Image.preinit()
 PngImagePlugin._MODES[16, GRAY_AND_ALPHA] = ("I", "I;32N")  # by default, Pillow keeps 8 bits of each
 Image.MAX_IMAGE_PIXELS = None  # the service checks its own limit before decoding
 
@@ -173,7 +187,7 @@ def _alpha(alpha: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
     return alpha if alpha.min() < MAX_8 and alpha.any() else None
 
 
-def _gray_alpha(gray: Photo, image: Image.Image) -> NDArray[np.uint8] | None:
+def _gray_alpha(gray: "Photo", image: Image.Image) -> NDArray[np.uint8] | None:
     """Return the alpha of a gray TIFF, or of a gray PNG with one transparent level."""
     if ALPHA in image.info:
         return _alpha(image.info[ALPHA])
