@@ -116,6 +116,7 @@ def test_ctrl_c_while_modules_are_imported_or_commands_made(program: str) -> Non
     ],
 )
 def test_train_and_eval_become_their_programs(words: list[str], module: list[str], monkeypatch) -> None:
+    """-P: a file in the current folder, such as training.py, does not hide ours."""
     become = Mock()
     monkeypatch.setattr(os, "execv", become)
     assert CliRunner().invoke(app, words).exit_code == 0
@@ -141,14 +142,6 @@ def test_ctrl_c_while_train_or_eval_starts(folder: Path) -> None:
         with started([sys.executable, *arguments]) as process:
             assert process.communicate(timeout=60) == ("", "")
         assert process.returncode == 130
-
-
-def test_a_file_in_the_current_folder_does_not_hide_training(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (folder / "training.py").write_text("raise SystemExit('another program')")
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    done = python("-P", "-c", "from service.cli.program import app; app(['train', '--help'])")
-    assert done.returncode == 0, done.stderr
-    assert "--minutes" in done.stdout
 
 
 def test_a_missing_extra_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
