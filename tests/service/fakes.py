@@ -1,141 +1,29 @@
-"""A fake colorizer, and a service with it on a real socket."""
+"""A service with the fake colorizer on a real socket."""
 
 import threading
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
-import numpy as np
 import pytest
 import structlog
 from fastapi import FastAPI
 
-from model.options import PLAIN, InterpolationOptions, Look, Options, VariationOptions
-from model.protocol import (
-    DeviceMemory,
-    Drawn,
-    DrawTask,
-    Finished,
-    HintMatch,
-    LevelLikelihood,
-    Likelihood,
-    ModelInfo,
-    Photo,
-    SmallPhoto,
-)
 from service.app import create_app
 from service.cli.server import Server, server_config
 from service.engine import State
 from service.settings import Settings
+from tests.service.fake_colorizer import PATIENCE_SECONDS, FakeColorizer, tint
 from tests.service.waiting import eventually
 
 __all__ = ["FakeColorizer", "Service", "ready", "running", "tint"]
 
-PATIENCE_SECONDS = 60  # long enough for a busy machine; the limit of a decoder is 20
 ANY_BATCH_SECONDS = 3600.0  # so that a closed gate does not shrink batches
 NO_CANARY_SECONDS = 3600.0  # otherwise a check could meet errors that a test lets the fake raise
-
-
-def tint(seed: int, index: int, temperature: float) -> np.ndarray:
-    """Return red, green and blue that the fake adds to gray: never nearly equal, which would be gray."""
-    drawn = np.random.default_rng((seed, index)).normal(0, 30, 3)
-    gray = drawn.mean()
-    return temperature * (gray + (drawn - gray) * max(1, 30 / np.ptp(drawn)))
-
-
-class FakeColorizer:
-    """A colorizer that tints the photo by colors from (seed, sample index), more strongly at higher temperatures."""
-
-    info = ModelInfo("fake-1", "cpu", 10, 8192, 0.75, "0" * 64)
-    memory = DeviceMemory(1000, 5000)
-
-    def __init__(self) -> None:
-        self.photos: list[Photo] = []
-        self.references: list[Photo | None] = []
-        self.options: list[Any] = []
-        self.threads: set[str] = set()
-        self.finishing: list[tuple[int, ...]] = []
-        self.error: Exception | None = None
-        self.entered = threading.Semaphore(0)
-        self.prepared = threading.Event()
-        self.gate = threading.Event()
-        self.gate.set()
-
-    def close_gate(self) -> None:
-        """Hold all draws until the gate is opened; `entered` reports the next one."""
-        while self.entered.acquire(blocking=False):
-            pass  # earlier entries, such as the warm-up
-        self.gate.clear()
-
-    def forget(self) -> None:
-        """Forget all calls."""
-        self.photos.clear()
-        self.references.clear()
-        self.options.clear()
-
-    def prepare_rest(self) -> Iterator[None]:
-        yield
-        self.prepared.set()
-
-    def shrink(self, photo: Photo, with_chroma: bool = False) -> SmallPhoto:
-        return SmallPhoto(photo, photo, photo if with_chroma else None)  # the fake sees the full-size photo
-
-    def draw_all(self, tasks: Sequence[DrawTask]) -> list[Drawn]:
-        for task in tasks:
-            self._enter(task.photo.lightness, task.options, None if task.reference is None else task.reference.chroma)
-        return [self._draw(task.options) for task in tasks]
-
-    def score_all(self, photos: Sequence[SmallPhoto]) -> list[Likelihood]:
-        for photo in photos:
-            self._enter(photo.chroma, None)
-        levels = (LevelLikelihood(8, 128, 5.5, 1.25), LevelLikelihood(16, 384, 4.5, 1.0))
-        return [Likelihood(4.75, levels, {"condition": 0.001, "likelihood": 0.002}) for _ in photos]
-
-    def finish(self, photo: Photo, drawn: Drawn, look: Look = PLAIN) -> Iterator[Finished]:
-        grey = photo if photo.ndim == 2 else photo.mean(axis=2)
-        levels = grey.astype(np.float64) / (257 if photo.dtype == np.uint16 else 1)
-        hints = tuple(HintMatch(hint.color, 3.5, 1.25) for hint in drawn.hints)
-        for tint in drawn.chroma:
-            self.finishing.append(photo.shape)
-            yield Finished(np.rint(levels[..., None] + tint).clip(0, 255).astype(np.uint8), hints)
-
-    def _enter(self, photo: Photo, options: Any, reference: Photo | None = None) -> None:
-        self.photos.append(photo)
-        self.references.append(reference)
-        self.options.append(options)
-        self.threads.add(threading.current_thread().name)
-        self.entered.release()
-        assert self.gate.wait(PATIENCE_SECONDS), "the test left the gate closed"
-        if self.error:
-            raise self.error
-
-    def _draw(self, options: Options) -> Drawn:
-        if isinstance(options, InterpolationOptions):
-            indices = tuple(range(options.steps))
-        else:
-            shift = options.offset + (getattr(options, "select", "first") != "first")
-            indices = tuple(range(shift, shift + options.n))
-        if getattr(options, "rank", "none") == "likelihood":
-            indices = tuple(reversed(indices))
-        seed = options.noise_seed if isinstance(options, VariationOptions) else options.seed
-        names = [(seed, i) for i in indices]
-        temperature = self.info.default_temperature if options.temperature is None else options.temperature
-        norm = getattr(options, "latent_norm", None)
-        return Drawn(
-            chroma=np.stack([tint(*name, temperature) for name in names]),
-            indices=indices,
-            bits_per_dim=tuple(2.5 + i / 8 for i in range(len(names))),
-            latent_norms=(temperature if norm is None else norm,) * len(names),
-            temperature=temperature,
-            timings={"condition": 0.001, "sample": 0.002},
-            coarsest=np.stack([np.random.default_rng(name).normal(0, 30, (2, 8, 8)) for name in names]),
-            bits_before_hints=tuple(2.5 + i / 8 for i in range(len(names))),
-            hints=getattr(options, "hints", ()),
-        )
 
 
 class Service:

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[3]
 PROGRAM = """
 import service.loading
 from service.cli import main
-from tests.service.fakes import FakeColorizer
+from tests.service.fake_colorizer import FakeColorizer
 {more}
 service.loading.load_colorizer = lambda settings: FakeColorizer()
 main()
