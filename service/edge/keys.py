@@ -12,8 +12,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hmac import compare_digest
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from limits import RateLimitItem, parse_many
+if TYPE_CHECKING:
+    from limits import RateLimitItem
 
 __all__ = ["Key", "KeyFileError", "KeyRing", "add_key", "parse_limits"]
 
@@ -35,7 +37,7 @@ class Key:
     name: str
     digest: str
     """SHA-256 of the key, in hexadecimal"""
-    limits: tuple[RateLimitItem, ...] = ()
+    limits: "tuple[RateLimitItem, ...]" = ()
     """the key's own rate limits; empty: those of the settings"""
 
 
@@ -112,9 +114,13 @@ def add_key(path: Path, name: str, limits: str = "") -> str:
     return secret
 
 
-def parse_limits(text: str) -> tuple[RateLimitItem, ...]:
+def parse_limits(text: str) -> "tuple[RateLimitItem, ...]":
     """Parse `10/second; 1000/hour`; empty text means no limits. Raises ValueError."""
-    limits = tuple(parse_many(text)) if text else ()
+    if not text:
+        return ()
+    from limits import parse_many  # late: the command line alone needs it only for limits
+
+    limits = tuple(parse_many(text))
     if any(limit.amount < 1 for limit in limits):
         raise ValueError(f"expected a rate limit of at least 1, got {text}")
     return limits
