@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from model.errors import InputError
 from model.flow.sizes import SIDE
 from model.options import MAX_HINTS, Hint
-from model.pixels.bilateral import TAPS, area_average, upsample_points
+from model.pixels.bilateral import TAPS, area_average, point_upsampler
 from model.pixels.color import rgb_to_lab
 from model.pixels.gamut import map_to_gamut
 from model.protocol import Frame, HintMatch, SmallPhoto
@@ -88,13 +88,14 @@ def mend_hints(chroma: NDArray[np.float32], photo: SmallPhoto, hints: Sequence[H
     small = area_average(photo.lightness, chroma.shape[2:])
     bumps = np.stack([_bump(small, photo.lightness, hint) for hint in hints])
     # effect of each Gaussian on the color at each point: (K, K)
-    moves = upsample_points(bumps[:, None], lightness, points)[..., 0].T
+    upsample = point_upsampler(lightness, small.shape, points)
+    moves = upsample(bumps[:, None])[..., 0].T
     fit = np.linalg.solve(moves.T @ moves + RIDGE * np.eye(len(hints), dtype=np.float32), moves.T)
     lowest = np.minimum(chroma, wished.min(0)[:, None, None] - MARGIN)
     highest = np.maximum(chroma, wished.max(0)[:, None, None] + MARGIN)
     mended = chroma
     for _ in range(ROUNDS):
-        weights = fit @ (wished - upsample_points(mended, lightness, points))
+        weights = fit @ (wished - upsample(mended))
         mended = np.clip(mended + np.tensordot(weights, bumps, (1, 0)), lowest, highest)
     return mended
 

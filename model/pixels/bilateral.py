@@ -8,7 +8,7 @@ This module defines it in plain numpy; `model.pixels.upsampling` is the same, co
 Source: Kopf et al. 2007, Joint Bilateral Upsampling; Irani and Peleg 1991 for the sharpening (back-projection).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from model.pixels.color import Floats, lab_to_rgb
 from model.pixels.gamut import map_to_gamut
 
-__all__ = ["area_average", "sharpen", "upsample_points", "upsample_to_rgb_plainly"]
+__all__ = ["area_average", "point_upsampler", "upsample_points", "upsample_to_rgb_plainly"]
 
 TAPS = 5
 SIGMA_SPACE = 0.6
@@ -41,7 +41,8 @@ def upsample_to_rgb_plainly(chroma: Floats, lightness: Floats) -> NDArray[np.uin
     """
     height, width = lightness.shape
     rgb = np.empty((len(chroma), height, width, 3), np.uint8)
-    guide, sharp = sharpen(chroma, lightness)
+    guide, sharpen = _sharpener(lightness, chroma.shape[2:])
+    sharp = sharpen(chroma)
     for top in range(0, height, TILE):
         for left in range(0, width, TILE):
             tile = slice(top, min(top + TILE, height)), slice(left, min(left + TILE, width))
@@ -58,23 +59,35 @@ def upsample_points(chroma: Floats, lightness: Floats, points: Sequence[tuple[in
 
     chroma: (N, C, h, w). lightness: (H, W), L* in [0, 100]. points: row and column of K pixels. Returns (N, K, C).
     """
-    guide, sharp = sharpen(chroma, lightness)
+    return point_upsampler(lightness, chroma.shape[2:], points)(chroma)
+
+
+def point_upsampler(
+    lightness: Floats, small: Sequence[int], points: Sequence[tuple[int, int]]
+) -> Callable[[Floats], Floats]:
+    """Return a function that upsamples (N, C, h, w) maps, whose (h, w) is `small`; see `upsample_points`."""
+    guide, sharpen = _sharpener(lightness, small)
     means = []
     for y, x in points:
         pixel = slice(y, y + 1), slice(x, x + 1)
-        taps = _taps(pixel[0], lightness.shape[0], guide.shape[0]), _taps(pixel[1], lightness.shape[1], guide.shape[1])
-        means.append(_weighted_mean(sharp, _weights(lightness[pixel], guide, taps), taps)[:, :, 0, 0])
-    return np.stack(means, 1)
+        taps = _taps(pixel[0], lightness.shape[0], small[0]), _taps(pixel[1], lightness.shape[1], small[1])
+        means.append((_weights(lightness[pixel], guide, taps), taps))
+
+    def upsample(chroma: Floats) -> Floats:
+        sharp = sharpen(chroma)
+        return np.stack([_weighted_mean(sharp, *mean)[:, :, 0, 0] for mean in means], 1)
+
+    return upsample
 
 
-def sharpen(chroma: Floats, lightness: Floats) -> tuple[Floats, Floats]:
-    """Return the small (h, w) lightness, and the (N, C, h, w) chroma plus what it loses by upsampling and averaging."""
-    small = chroma.shape[-2:]
+def _sharpener(lightness: Floats, small: Sequence[int]) -> tuple[Floats, Callable[[Floats], Floats]]:
+    """Return the small (h, w) lightness, and a function that adds to chroma what upsampling and averaging take."""
     middle = area_average(lightness, (SHARPENING_SCALE * small[0], SHARPENING_SCALE * small[1]))
     guide = _average_squares(middle)
     to_middle = [_taps(slice(0, SHARPENING_SCALE * size), SHARPENING_SCALE * size, size) for size in small]
     weights = _average_squares(_weights(middle, guide, to_middle))
-    return guide, 2 * chroma - _weighted_mean(chroma, weights, [_taps(slice(0, size), size, size) for size in small])
+    taps = [_taps(slice(0, size), size, size) for size in small]
+    return guide, lambda chroma: 2 * chroma - _weighted_mean(chroma, weights, taps)
 
 
 def _average_squares(fine: Floats) -> Floats:
