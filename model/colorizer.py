@@ -82,8 +82,8 @@ class CinnColorizer(Scaler):
         self.checkpoint = checkpoint
         self.device = device
         graphs = GraphCache(cache, checkpoint.sha256) if cache and device == "cpu" else None
-        self._passes = Passes(checkpoint, device, graphs)
-        self._planner = Planner(checkpoint, self._passes)
+        self.passes = Passes(checkpoint, device, graphs)
+        self._planner = Planner(checkpoint, self.passes)
         super().__init__(checkpoint.config.sizes[-1])
 
     @property
@@ -93,17 +93,17 @@ class CinnColorizer(Scaler):
 
     def prepare(self) -> None:
         """Begin to load in the background what the first photo needs."""
-        self._passes.prepare()
+        self.passes.prepare()
 
     def prepare_rest(self) -> Iterator[None]:
-        return self._passes.prepare_rest()
+        return self.passes.prepare_rest()
 
     @cached_property
     def info(self) -> ModelInfo:
         return ModelInfo(
             name=self.checkpoint.name,
             device=self.device,
-            parameters=int(self._passes.numbers.parameters[0]),
+            parameters=int(self.passes.numbers.parameters[0]),
             latents=self.checkpoint.config.total_dims,
             default_temperature=self.checkpoint.temperature,
             sha256=self.checkpoint.sha256,
@@ -114,24 +114,24 @@ class CinnColorizer(Scaler):
         return device_memory(self.device)
 
     def draw_all(self, tasks: Sequence[DrawTask]) -> list[Drawn]:
-        with self._passes.running():
+        with self.passes.running():
             plans = [self._planner.plan(task) for task in tasks]
             started = perf_counter()
-            conditions = self._passes.condition([task.photo.lightness for task in tasks])
-            conditioned = self._passes.now()
+            conditions = self.passes.condition([task.photo.lightness for task in tasks])
+            conditioned = self.passes.now()
             coarsest, draws = self._draw(conditions, [plan() for plan in plans])
-            decoded = self._passes.add_details(conditions, coarsest, [each.latents[1:] for each in draws])
+            decoded = self.passes.add_details(conditions, coarsest, [each.latents[1:] for each in draws])
             mended = [
                 self._mend(task.photo, each.hints_inside, condition, samples) if each.hints_inside else samples
                 for task, each, condition, samples in zip(tasks, draws, conditions, decoded, strict=True)
             ]
-            timings = {"condition": conditioned - started, "sample": self._passes.now() - conditioned}
+            timings = {"condition": conditioned - started, "sample": self.passes.now() - conditioned}
         frames = [task.photo.frame for task in tasks]
         return [_drawn(*each, timings) for each in zip(draws, coarsest, frames, decoded, mended, strict=True)]
 
     def _draw(self, conditions: Sequence[Condition], draws: Sequence[Draws]) -> tuple[list[Floats], list[Draws]]:
         """Draw the coarsest level of all photos at once; return the draws that each task selects."""
-        drawn = self._passes.draw_coarsest(
+        drawn = self.passes.draw_coarsest(
             conditions,
             [each.latents[0] for each in draws],
             [each.decoding for each in draws],
@@ -141,22 +141,22 @@ class CinnColorizer(Scaler):
         return [coarsest for coarsest, _ in chosen], [kept for _, kept in chosen]
 
     def score_all(self, photos: Sequence[SmallPhoto]) -> list[Likelihood]:
-        with self._passes.running():
+        with self.passes.running():
             started = perf_counter()
-            conditions = self._passes.condition([photo.lightness for photo in photos])
-            conditioned = self._passes.now()
+            conditions = self.passes.condition([photo.lightness for photo in photos])
+            conditioned = self.passes.now()
             encoded = [
-                self._passes.encode(own_chroma(photo), condition)
+                self.passes.encode(own_chroma(photo), condition)
                 for photo, condition in zip(photos, conditions, strict=True)
             ]
-            timings = {"condition": conditioned - started, "likelihood": self._passes.now() - conditioned}
+            timings = {"condition": conditioned - started, "likelihood": self.passes.now() - conditioned}
         return [self._likelihood(each, timings) for each in encoded]
 
     def _mend(self, photo: SmallPhoto, hints: Sequence[Hint], condition: Condition, samples: Decoded) -> Decoded:
         """Correct samples at the hints' points, and recompute their likelihood and latents."""
         chroma = mend_hints(samples.chroma, photo, hints)
-        encoded = self._passes.encode(chroma, condition)
-        return Decoded(chroma, self._passes.bits_per_dim(encoded.log_prob), encoded.latents)
+        encoded = self.passes.encode(chroma, condition)
+        return Decoded(chroma, self.passes.bits_per_dim(encoded.log_prob), encoded.latents)
 
     def _likelihood(self, encoded: Encoded, seconds: dict[str, float]) -> Likelihood:
         bits = (-encoded.log_prob[0] / np.log(2)).tolist()

@@ -26,7 +26,6 @@ from benchmarks.quality.sheets import LARGEST_SIDE, SIDE, Picture, begin, draw_s
 from benchmarks.report import progress, show, table
 from model.colorizer import CinnColorizer, colorize
 from model.drawing.latents import deviations_at, draw_latents
-from model.drawing.passes import Passes
 from model.drawing.plans import own_chroma
 from model.errors import InputError
 from model.options import SampleOptions
@@ -244,7 +243,7 @@ def _painters(methods: Sequence[str], rungs: Sequence[int], device: str) -> dict
         colorizers.append(load_colorizer(Path(weights), device))
         painters[name] = _drawn(colorizers[-1], warmth)
     for size in rungs:
-        sizes = colorizers[0].cinn.config.sizes
+        sizes = colorizers[0].checkpoint.config.sizes
         if size not in sizes:
             raise InputError("rung", f"one of {sizes}", size)
         painters[f"truth up to {size}²"] = _rung(colorizers[0], size)
@@ -265,16 +264,16 @@ def _drawn(colorizer: CinnColorizer, temperature: float | None) -> Painter:
 
 def _rung(colorizer: CinnColorizer, size: int) -> Painter:
     """Return a painter that keeps a photo's true latents up to a size, and draws those of finer levels."""
-    cinn, checkpoint = colorizer.cinn, colorizer.checkpoint
-    passes = Passes(checkpoint, colorizer.device)
+    checkpoint, passes = colorizer.checkpoint, colorizer.passes
+    sizes, dims = checkpoint.config.sizes, checkpoint.config.dims
 
     def draw(photo: Picture, seed: int) -> Picture:
         small = colorizer.shrink(photo, with_chroma=True)
         (condition,) = passes.condition([small.lightness])
         true = passes.encode(own_chroma(small), condition).latents
         deviations = deviations_at(checkpoint.temperature, checkpoint.temperature_exponents, small.longest)
-        drawn = draw_latents(cinn.dims, deviations, seed, [0])
-        latents = [t if s <= size else d for t, d, s in zip(true, drawn, cinn.config.sizes, strict=True)]
+        drawn = draw_latents(dims, deviations, seed, [0])
+        latents = [t if s <= size else d for t, d, s in zip(true, drawn, sizes, strict=True)]
         return paint(decode(passes, condition, latents).chroma, photo_to_lightness(photo), small.frame)[0]
 
     return draw

@@ -22,7 +22,6 @@ from benchmarks.quality.sheets import Picture, begin, draw_sheets, shrink
 from benchmarks.report import progress
 from model.colorizer import CinnColorizer
 from model.drawing.latents import deviations_at, draw_latents
-from model.drawing.passes import Passes
 from model.flow.cell_order import DISTILLED_TEMPERATURE
 from model.pixels.color import photo_to_lightness
 from model.pixels.scaling import paint
@@ -73,7 +72,6 @@ def main(
     with errors_printed():
         begin(out)  # fails early, before anything is drawn
         colorizer = load_colorizer(weights, device)
-        passes = Passes(colorizer.checkpoint, colorizer.device)
         names = [name for name, _ in read_named_photos(data)]
         rng = np.random.default_rng(seed)
         order = rng.permutation(names).tolist()
@@ -85,7 +83,7 @@ def main(
             if name in others:
                 true.append(shrink(photo))
             else:
-                drawn.append(_draw(colorizer, passes, photo, own_draws, draws, temperature, seed_of(name)))
+                drawn.append(_draw(colorizer, photo, own_draws, draws, temperature, seed_of(name)))
         if side_by_side:
             viewers = _rows(len(drawn), draws, each, rng)
         else:
@@ -135,9 +133,7 @@ def _parts(order: NDArray[np.int64], size: int) -> list[list[int]]:
 
 
 @torch.inference_mode()
-def _draw(
-    colorizer: CinnColorizer, passes: Passes, photo: Picture, own: bool, draws: int, temperature: float, seed: int
-) -> Candidates:
+def _draw(colorizer: CinnColorizer, photo: Picture, own: bool, draws: int, temperature: float, seed: int) -> Candidates:
     """Draw cells several times, by the distilled decoder or its teacher, and add the details to each draw."""
     cinn, checkpoint, photo = colorizer.cinn, colorizer.checkpoint, shrink(photo)
     small = colorizer.shrink(photo)
@@ -151,8 +147,8 @@ def _draw(
     chroma = (level_data * cinn.chroma_std + cinn.chroma_mean).cpu().numpy()
     deviations = deviations_at(checkpoint.temperature, checkpoint.temperature_exponents)
     _, *fine = draw_latents(cinn.dims, deviations, seed, range(draws))
-    (condition,) = passes.condition([small.lightness])
-    (decoded,) = passes.add_details([condition], [chroma], [fine])
+    (condition,) = colorizer.passes.condition([small.lightness])
+    (decoded,) = colorizer.passes.add_details([condition], [chroma], [fine])
     pictures = paint(decoded.chroma, photo_to_lightness(photo), small.frame)
     return Candidates(
         list(pictures), told[0].half().cpu().numpy(), *(part.cpu().numpy() for part in (cells, densities))

@@ -56,7 +56,7 @@ CUDA_SECONDS = 0.025
 
 def by_number(colorizer: CinnColorizer) -> Iterator[dict[str, float]]:
     """Time the service's passes for several n."""
-    passes = Passes(colorizer.checkpoint, colorizer.device)
+    passes = colorizer.passes
     lightness = [resize_lightness(made_up_lightness((SIDE, SIDE)))]
     (condition,) = passes.condition(lightness)
     for n in NUMBERS:

@@ -70,8 +70,8 @@ def test_draws_are_equal_at_any_place_in_the_batch(colorizer: CinnColorizer, mon
     mine, other = (task(colorizer, photo, SampleOptions(1, seed)) for photo, seed in ((0, 5), (1, 6)))
     warm = task(colorizer, 2, SampleOptions(3, 5, 1.0, hints=(HINT,)))
     (alone,) = colorizer.draw_all([mine])
-    draw = Mock(wraps=colorizer._passes.draw_coarsest)
-    monkeypatch.setattr(colorizer._passes, "draw_coarsest", draw)
+    draw = Mock(wraps=colorizer.passes.draw_coarsest)
+    monkeypatch.setattr(colorizer.passes, "draw_coarsest", draw)
     for place in (0, 3, 4):
         batch = [other, warm] * 3
         batch[place] = mine
@@ -84,14 +84,14 @@ def test_many_draws_share_larger_chunks_where_no_bit_changes(
     tiny_checkpoint: Checkpoint, graphs: Path, monkeypatch: pytest.MonkeyPatch, alike: bool, sizes: set[int]
 ) -> None:
     colorizer = CinnColorizer(tiny_checkpoint, "cpu", graphs)
-    passes = colorizer._passes
+    passes = colorizer.passes
     runtime, passes._workers = passes._runtime, 1
     draw = Mock(wraps=runtime.draw_coarsest)
     monkeypatch.setattr(runtime, "draw_coarsest", draw)
     really = runtime.draws_alike(4, 8)
     monkeypatch.setattr(runtime, "draws_alike", lambda rows, more: alike)
     small = colorizer.shrink(PHOTOS[0])
-    drawn = [colorizer.draw_all([DrawTask(small, SampleOptions(n, 1, 1.0))])[0].chroma for n in (2, 8, 32)]
+    drawn = [colorizer.draw_all([DrawTask(small, SampleOptions(n, 1, 1.0))])[0].chroma for n in (2, 8, 16)]
     assert {len(call.args[1]) for call in draw.call_args_list} == sizes
     if really or not alike:
         assert all(np.array_equal(each[:2], drawn[0]) for each in drawn)
@@ -99,7 +99,7 @@ def test_many_draws_share_larger_chunks_where_no_bit_changes(
 
 def test_draws_of_one_temperature_share_chunks(colorizer: CinnColorizer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A chunk of several temperatures may need both decoders for all of its rows."""
-    passes = colorizer._passes
+    passes = colorizer.passes
     draw = Mock(wraps=passes._runtime.draw_coarsest)
     monkeypatch.setattr(passes._runtime, "draw_coarsest", draw)
     monkeypatch.setattr(passes, "_workers", 4)  # enough that chunks stay small
@@ -147,7 +147,7 @@ def test_chroma_has_to_be_asked_for(colorizer: CinnColorizer) -> None:
 def test_no_memory_left(tiny_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, raised: Exception) -> None:
     colorizer = CinnColorizer(tiny_checkpoint, "cpu")
 
-    monkeypatch.setattr(colorizer._passes._runtime, "condition", Mock(side_effect=raised))
+    monkeypatch.setattr(colorizer.passes._runtime, "condition", Mock(side_effect=raised))
     with pytest.raises(OutOfMemoryError):
         colorizer.draw_all([task(colorizer, 0, SampleOptions(4, 0))])
 
@@ -204,6 +204,6 @@ def test_passes_grow_again_after_memory_ran_out(tiny_checkpoint: Checkpoint, mon
 
 def test_other_errors_stay_what_they_are(colorizer: CinnColorizer, monkeypatch: pytest.MonkeyPatch) -> None:
     error = RuntimeError("shapes do not match")
-    monkeypatch.setattr(colorizer._passes._runtime, "add_details", Mock(side_effect=error))
+    monkeypatch.setattr(colorizer.passes._runtime, "add_details", Mock(side_effect=error))
     with pytest.raises(RuntimeError, match="shapes"):
         colorizer.draw_all([task(colorizer, 0, SampleOptions(1, 0))])
