@@ -53,8 +53,9 @@ class Fid:
         means, centred = [], []
         for features in (self.samples, self.truth):
             means.append(weights @ features / total)
-            centred.append((features - means[-1]) * np.sqrt(weights / (total - 1))[:, None])
-        # Σ₁ = AᵀA and Σ₂ = BᵀB, so the trace of (Σ₁Σ₂)^½ is the sum of the singular values of ABᵀ, which is only N×N.
+            root = (features - means[-1]) * np.sqrt(weights / (total - 1))[:, None]
+            centred.append(np.asarray(np.linalg.qr(root, "r")) if len(root) > root.shape[1] else root)  # RᵀR = AᵀA
+        # Σ₁ = AᵀA and Σ₂ = BᵀB, so the trace of (Σ₁Σ₂)^½ is the sum of the singular values of ABᵀ, at most N×N.
         product = centred[0] @ centred[1].T
         singular = np.sqrt(np.linalg.eigvalsh(product @ product.T).clip(0))
         spread = sum(float(np.square(part).sum()) for part in centred)

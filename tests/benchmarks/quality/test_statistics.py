@@ -36,6 +36,11 @@ def test_fid_of_gaussians() -> None:
     assert Fid(truth, truth)(weights) == pytest.approx(0, abs=1e-4)  # square roots keep half of the digits
 
 
+def test_fid_is_the_same_with_more_features_than_photos() -> None:
+    few = draw(9, 5), draw(9, 5, seed=1)
+    assert Fid(*few)(np.ones(9)) == pytest.approx(Fid(*(np.pad(each, ((0, 0), (0, 9))) for each in few))(np.ones(9)))
+
+
 @pytest.mark.parametrize("distance", [Kid, Fid])
 def test_a_weight_of_two_is_a_photo_drawn_twice(distance: type[Kid] | type[Fid]) -> None:
     x, y = draw(9, 5), draw(9, 5, seed=1)
