@@ -17,7 +17,7 @@ from tests.programs import run
 from training.__main__ import app as training
 from training.rated import read_votes
 
-PHOTOS, DRAWS = 9, 3
+PHOTOS, DRAWS = 4, 3
 
 
 def make(photos: Path, weights: Path, out: Path, *options: object) -> list[dict[str, Any]]:
@@ -28,24 +28,33 @@ def make(photos: Path, weights: Path, out: Path, *options: object) -> list[dict[
 
 
 @pytest.fixture(scope="module")
-def candidates(photos: Path, tiny_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Draws by the teacher, three for each viewer."""
+def few(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of four photos."""
+    folder = tmp_path_factory.mktemp("few")
+    for path in sorted(photos.iterdir())[:PHOTOS]:
+        shutil.copy(path, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def candidates(few: Path, tiny_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Draws by the teacher, two for each viewer."""
     folder = tmp_path_factory.mktemp("candidates")
-    make(photos, tiny_file, folder, "--each", 3)
+    make(few, tiny_file, folder, "--each", 2)
     return folder
 
 
 def test_no_viewer_sees_a_photo_twice_and_every_draw_is_seen_once(candidates: Path) -> None:
     key = json.loads((candidates / "key.json").read_text())
-    assert len(key) == DRAWS * PHOTOS / 3
+    assert len(key) == DRAWS * PHOTOS / 2
     for pictures in key:
-        assert len({photo for photo, _ in pictures.values()}) == len(pictures) == 3
+        assert len({photo for photo, _ in pictures.values()}) == len(pictures) == 2
     seen = [tuple(each) for pictures in key for each in pictures.values()]
     assert sorted(seen) == [(photo, draw) for photo in range(PHOTOS) for draw in range(DRAWS)]
 
 
 def test_true_photos_are_among_the_pictures_and_teach_nothing(photos: Path, tiny_file: Path, tmp_path: Path) -> None:
-    key = make(photos, tiny_file, tmp_path, "--photos", 4, "--true-photos", 2)
+    key = make(photos, tiny_file, tmp_path, "--photos", 3, "--true-photos", 2)
     assert len(key) == DRAWS
     for viewer, pictures in enumerate(key, 1):
         assert list(pictures.values()).count(None) == 2
@@ -60,17 +69,17 @@ def test_true_photos_are_among_the_pictures_and_teach_nothing(photos: Path, tiny
     (tmp_path / "ratings-1.csv").write_text("\n".join(["number,score", *(line for line in lines if line not in said)]))
     assert np.isnan(read_votes(tmp_path)).all()  # only true photos were rated
     np.testing.assert_array_equal(*votes)
-    assert np.isfinite(votes[0]).sum() == 4
+    assert np.isfinite(votes[0]).sum() == 3
 
 
-def test_a_row_holds_all_draws_of_one_photo(photos: Path, tiny_file: Path, tmp_path: Path) -> None:
-    (rows,) = make(photos, tiny_file, tmp_path, "--side-by-side")
+def test_a_row_holds_all_draws_of_one_photo(few: Path, tiny_file: Path, tmp_path: Path) -> None:
+    (rows,) = make(few, tiny_file, tmp_path, "--side-by-side")
     for row in range(1, PHOTOS + 1):
         places = [rows[f"{row}{letter}"] for letter in "ABC"]
         assert len({photo for photo, _ in places}) == 1
         assert {draw for _, draw in places} == set(range(DRAWS))
     first, second = (shown(tmp_path / "viewer-1", place) for place in (0, 1))
-    lightness = photo_to_lightness(enlarged(photos / f"{rows['1A'][0]}.png"))
+    lightness = photo_to_lightness(enlarged(few / f"{rows['1A'][0]}.png"))
     for each in (first, second):  # colors differ, but both have the photo's lightness
         assert abs(photo_to_lightness(each) - lightness).mean() < 2
     assert abs(np.subtract(first, second, dtype=int)).mean() > 1
@@ -87,9 +96,9 @@ def test_the_reward_model_learns_from_the_folder(candidates: Path, tiny_file: Pa
 
 
 def test_draws_are_the_teachers_or_the_services_own(
-    photos: Path, tiny_file: Path, candidates: Path, tmp_path: Path
+    few: Path, tiny_file: Path, candidates: Path, tmp_path: Path
 ) -> None:
-    make(photos, tiny_file, tmp_path, "--own-draws")
+    make(few, tiny_file, tmp_path, "--own-draws")
     guided, own = (np.load(folder / "draws.npz")["cells"] for folder in (candidates, tmp_path))
     assert guided.shape == own.shape
     assert abs(guided - own).max() > 1e-3
