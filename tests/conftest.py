@@ -115,13 +115,14 @@ def made_up(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def subsets(tmp_path: Path) -> Path:
+@pytest.fixture(scope="session")
+def subsets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of two photos to measure on, each in its own subset."""
+    folder = tmp_path_factory.mktemp("subsets")
     for subset, photo in (("pets", skimage.data.chelsea()), ("people", skimage.data.astronaut())):
-        (tmp_path / "data" / subset).mkdir(parents=True)
-        Image.fromarray(photo[::4, ::4]).save(tmp_path / "data" / subset / "0.png")
-    return tmp_path / "data"
+        (folder / subset).mkdir()
+        Image.fromarray(photo[::4, ::4]).save(folder / subset / "0.png")
+    return folder
 
 
 def pytest_collection_finish() -> None:

@@ -109,8 +109,8 @@ def test_the_share_of_the_gap_that_colors_close() -> None:
     assert _gap_closed(lambda _: 0.6, lambda _: 0.5, lambda _: 0.75)(np.ones(3)) == pytest.approx(0.4)
 
 
-def test_one_object_for_each_subset(subsets: Path, tiny_file: Path) -> None:
-    labels = subsets.parent / "labels.tsv"
+def test_one_object_for_each_subset(subsets: Path, tiny_file: Path, tmp_path: Path) -> None:
+    labels = tmp_path / "labels.tsv"
     labels.write_text("file\tclass_index\npets/0.png\t285\n")
     done = run(main, "--data", subsets, "--weights", tiny_file, "--labels", labels, "--json", "-")
     report = json.loads(done.stdout)
