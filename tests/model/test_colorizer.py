@@ -19,7 +19,7 @@ from model.options import Hint, InterpolationOptions, SampleOptions, TransferOpt
 from model.protocol import Colorizer, Drawn, DrawTask
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def grainy(tiny_checkpoint: Checkpoint, graphs: Path) -> CinnColorizer:
     """A network whose finer levels hardly depend on the temperature."""
     return CinnColorizer(replace(tiny_checkpoint, temperature_exponents=(1.0, 3.0, 0.1, 0.1)), "cpu", graphs)

@@ -27,7 +27,7 @@ OPTIONS: list[Options] = [
 def test_a_gpu_colors_as_a_cpu_does(
     tiny_checkpoint: Checkpoint, photo: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for sizes, rows in ((passes.PHOTOS, 2), (passes.DRAWS, 3), (passes.SAMPLES, 2)):
+    for sizes, rows in ((passes.PHOTOS, 2), (passes.DRAWS, 8), (passes.SAMPLES, 2)):
         monkeypatch.setitem(sizes, "cuda", rows)
     monkeypatch.setattr("model.drawing.runtimes.choice.find_spec", lambda name: name == "torch" or None)
     colorizer = CinnColorizer(tiny_checkpoint, "cpu")

@@ -10,7 +10,7 @@ import skimage.data
 from numpy.typing import NDArray
 from skimage.color import rgb2lab
 
-from model.colorizer import CinnColorizer, colorize
+from model.colorizer import CinnColorizer
 from model.drawing.hints import LEAST_SHARE, given_cells, match_hints, mend_hints
 from model.flow.checkpoint import Checkpoint
 from model.options import Hint, SampleOptions
@@ -18,7 +18,7 @@ from model.pixels.bilateral import upsample_points
 from model.pixels.color import photo_to_lightness, rgb_to_lab
 from model.pixels.resizing import resize_lightness
 from model.pixels.scaling import Scaler
-from model.protocol import SmallPhoto
+from model.protocol import DrawTask, SmallPhoto
 
 RED, BLUE = (190, 110, 100), (100, 120, 180)
 
@@ -71,14 +71,15 @@ def test_matches_are_what_the_picture_shows(color) -> None:
             assert match.delta_chroma == pytest.approx(np.linalg.norm((got - wished)[1:]), abs=1e-2)
 
 
-@pytest.mark.parametrize("place", [(0.0, 0.0), (1.0, 1.0), (1.0, 0.0)])
-@pytest.mark.parametrize("color", [(0, 255, 0), (255, 255, 255), (0, 0, 0)])
-def test_no_place_or_color_is_an_error(
-    colorizer: CinnColorizer, photo: NDArray[np.uint8], place: tuple[float, float], color: tuple[int, int, int]
-) -> None:
-    for dull in (photo, np.zeros((3, 5), np.uint8), np.full((1, 1), 255, np.uint8)):
-        colorings = colorize(colorizer, dull, SampleOptions(1, 1, hints=(Hint(*place, color),)))
-        assert np.isfinite(colorings.matches[0][0].delta_e)
+@pytest.mark.parametrize("dull", [np.full((90, 120), 99), np.zeros((3, 5)), np.full((1, 1), 255)], ids=np.shape)
+def test_no_place_or_color_is_an_error(colorizer: CinnColorizer, dull: NDArray[np.generic]) -> None:
+    places, colors = [(0.0, 0.0), (1.0, 1.0), (1.0, 0.0)], [(0, 255, 0), (255, 255, 255), (0, 0, 0)]
+    options = [SampleOptions(1, 1, hints=(Hint(*place, color),)) for place in places for color in colors]
+    photo = dull.astype(np.uint8)
+    tasks = [DrawTask(colorizer.shrink(photo), each) for each in options]
+    for each, drawn in zip(options, colorizer.draw_all(tasks), strict=True):
+        ((_, (match,)),) = colorizer.finish(photo, drawn, each)
+        assert np.isfinite(match.delta_e)
 
 
 @pytest.mark.parametrize(("temperature", "least"), [(0.0, 0.01), (1.0, 0.02)])

@@ -1,5 +1,6 @@
 """OpenVINO gives the results of torch, and a row's result does not depend on other rows."""
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -31,19 +32,24 @@ def cinn(tiny_checkpoint: Checkpoint) -> Cinn:
 
 
 @pytest.fixture(scope="module")
-def cache(tiny_checkpoint: Checkpoint, graphs: Path) -> GraphCache:
+def definition(cinn: Cinn) -> TorchRuntime:
+    return TorchRuntime(cinn)
+
+
+@pytest.fixture(scope="module")
+def compiled(tiny_checkpoint: Checkpoint, graphs: Path) -> GraphCache:
     return GraphCache(graphs, tiny_checkpoint.sha256)
 
 
 @pytest.fixture(scope="module")
-def exact(tiny_checkpoint: Checkpoint, cache: GraphCache) -> OpenvinoRuntime:
-    return OpenvinoRuntime(tiny_checkpoint, threads=2, bfloat16=False, cache=cache)
+def exact(tiny_checkpoint: Checkpoint, compiled: GraphCache) -> OpenvinoRuntime:
+    return OpenvinoRuntime(tiny_checkpoint, threads=2, bfloat16=False, cache=compiled)
 
 
 @pytest.fixture(scope="module")
-def fast(tiny_checkpoint: Checkpoint, cache: GraphCache) -> OpenvinoRuntime:
+def fast(tiny_checkpoint: Checkpoint, compiled: GraphCache) -> OpenvinoRuntime:
     """A runtime in bfloat16, where this processor has it."""
-    return OpenvinoRuntime(tiny_checkpoint, threads=2, cache=cache)
+    return OpenvinoRuntime(tiny_checkpoint, threads=2, cache=compiled)
 
 
 def normal(*shape: int, seed: int) -> Floats:
@@ -67,6 +73,7 @@ def fine(cinn: Cinn) -> list[Floats]:
     return [normal(ROWS, dims, seed=dims) for dims in cinn.dims[1:]]
 
 
+@cache
 def conditions(runtime: Runtime) -> Condition:
     return runtime.join([runtime.condition(photo[None]) for photo in photos()])
 
@@ -80,30 +87,33 @@ def test_the_condition_is_that_of_the_definition(cinn: Cinn, exact: OpenvinoRunt
 
 
 @pytest.mark.parametrize("temperatures", [(0.2, 0.7, 0.9, 1.3), (0, 0.4, 0.8, 1), (0, 0, 0, 0), (0.8,) * 4, (1,) * 4])
-def test_draws_are_those_of_the_definition(cinn: Cinn, exact: OpenvinoRuntime, temperatures: tuple[float, ...]) -> None:
+def test_draws_are_those_of_the_definition(
+    cinn: Cinn, definition: TorchRuntime, exact: OpenvinoRuntime, temperatures: tuple[float, ...]
+) -> None:
     photo, z, _, given = rows(cinn)
     asked = (photo, z, np.array(temperatures, np.float32), given)
-    defined, computed = (runtime.draw_coarsest(conditions(runtime), *asked) for runtime in (TorchRuntime(cinn), exact))
+    defined, computed = (runtime.draw_coarsest(conditions(runtime), *asked) for runtime in (definition, exact))
     np.testing.assert_allclose(computed, defined, rtol=1e-4, atol=1e-3)  # a*b* reach 100
     np.testing.assert_allclose(computed[1, :, 2, 5], [30, -20], **CLOSE)
 
 
-def test_details_and_likelihoods_are_those_of_the_definition(cinn: Cinn, exact: OpenvinoRuntime) -> None:
+def test_details_and_likelihoods_are_those_of_the_definition(
+    cinn: Cinn, definition: TorchRuntime, exact: OpenvinoRuntime
+) -> None:
     x = 20 * normal(ROWS, 2, 8, 8, seed=4)
     defined, computed = (
-        runtime.add_details(conditions(runtime), rows(cinn)[0], x, fine(cinn))
-        for runtime in (TorchRuntime(cinn), exact)
+        runtime.add_details(conditions(runtime), rows(cinn)[0], x, fine(cinn)) for runtime in (definition, exact)
     )
     np.testing.assert_allclose(computed.chroma, defined.chroma, rtol=1e-4, atol=1e-3)
     np.testing.assert_allclose(computed.coarsest_latents, defined.coarsest_latents, rtol=1e-3, atol=1e-3)
     np.testing.assert_allclose(computed.log_prob, defined.log_prob, rtol=1e-5, atol=1e-2)  # sums of thousands of nats
 
 
-def test_latents_of_colors_are_those_of_the_definition(cinn: Cinn, exact: OpenvinoRuntime) -> None:
+def test_latents_of_colors_are_those_of_the_definition(
+    cinn: Cinn, definition: TorchRuntime, exact: OpenvinoRuntime
+) -> None:
     chroma = 20 * normal(ROWS, 2, 64, 64, seed=5)
-    defined, computed = (
-        runtime.encode(conditions(runtime), rows(cinn)[0], chroma) for runtime in (TorchRuntime(cinn), exact)
-    )
+    defined, computed = (runtime.encode(conditions(runtime), rows(cinn)[0], chroma) for runtime in (definition, exact))
     np.testing.assert_allclose(computed.log_prob, defined.log_prob, rtol=1e-5, atol=1e-2)  # sums of thousands of nats
     for one, other in zip(computed.latents, defined.latents, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-3)
@@ -161,13 +171,12 @@ def test_a_row_is_the_same_to_the_bit_whatever_stands_beside_it(cinn: Cinn, fast
         np.testing.assert_equal([log_prob, *latents], [each[order] for each in (encoded.log_prob, *encoded.latents)])
 
 
-def test_torch_draws_a_row_the_same_whatever_the_temperature_of_others(cinn: Cinn) -> None:
-    runtime = TorchRuntime(cinn)
-    condition, (photo, z, _, given) = conditions(runtime), rows(cinn)
+def test_torch_draws_a_row_the_same_whatever_the_temperature_of_others(cinn: Cinn, definition: TorchRuntime) -> None:
+    condition, (photo, z, _, given) = conditions(definition), rows(cinn)
     mixed = np.array([0.65, 0.9, 1.3, 0.1], np.float32)
-    together = runtime.draw_coarsest(condition, photo, z, mixed, given)
+    together = definition.draw_coarsest(condition, photo, z, mixed, given)
     for row, temperature in enumerate(mixed):
-        alike = runtime.draw_coarsest(condition, photo, z, np.full(ROWS, temperature), given)
+        alike = definition.draw_coarsest(condition, photo, z, np.full(ROWS, temperature), given)
         assert np.array_equal(together[row], alike[row])
 
 
