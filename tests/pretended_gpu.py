@@ -4,7 +4,7 @@ It finds tensors left on the CPU, numpy conversion of the GPU's tensors, and gen
 operations that a GPU's kernels lack or compute differently.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,7 +12,6 @@ import pytest
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
-from torch.utils.weak import WeakIdKeyDictionary
 
 from model.drawing.runtimes.torch_runtime import TorchRuntime
 
@@ -22,6 +21,8 @@ CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
 DEVICE, IS_CUDA = Tensor.device.__get__, Tensor.is_cuda.__get__  # type: ignore[attr-defined]
 TAKES_ANY = ("copy_", "__set__", "_has_compatible_shallow_copy_type")
 """Names of what takes contents from any device."""
+MARK = "lies_on_the_pretended_gpu"
+"""Name of an attribute of storages."""
 INDEXED = ("__getitem__", "__setitem__")
 """Names of what takes indices, or a value, from the CPU."""
 
@@ -29,40 +30,39 @@ INDEXED = ("__getitem__", "__setitem__")
 class PretendedGpu(TorchFunctionMode):
     """Record of memory on the simulated GPU. Raises RuntimeError for an operation on tensors of two devices."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._storages: Any = WeakIdKeyDictionary()
-
     def place(self, tensor: Tensor) -> torch.device:
         """Return the simulated device of a tensor."""
-        return GPU if tensor.untyped_storage() in self._storages else CPU
+        return GPU if hasattr(tensor.untyped_storage(), MARK) else CPU
 
     def __torch_function__(
         self, function: Callable[..., Any], types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        kwargs, name = kwargs or {}, getattr(function, "__name__", "")
         if function == DEVICE:
             return self.place(args[0])
         if function == IS_CUDA:
             return self.place(args[0]) == GPU
+        kwargs, name = kwargs or {}, getattr(function, "__name__", "")
         if name == "_parse_to":
             return function(*args, **kwargs)
-        tensors = [*_tensors((args, kwargs))]
-        places = {self.place(each) for each in tensors if each.dim() or self.place(each) == GPU}
+        tensors = _tensors((*args, *kwargs.values()))
+        places = [self.place(each) for each in tensors]
+        on_gpu = GPU in places
         asked = self._asked(name, args, kwargs)
-        indexed = name in INDEXED and self.place(args[0]) == GPU
-        if len(places) > 1 and asked is None and not indexed and name not in TAKES_ANY:
-            raise RuntimeError(f"{name}: tensors on two devices")
-        if name in ("numpy", "__array__") and GPU in places:
+        if on_gpu and asked is None and name not in TAKES_ANY and not (name in INDEXED and places[0] == GPU):
+            # numbers may lie on the CPU
+            if any(place == CPU and each.dim() for each, place in zip(tensors, places, strict=True)):
+                raise RuntimeError(f"{name}: tensors on two devices")
+        if on_gpu and name in ("numpy", "__array__"):
             raise TypeError("a GPU's tensor has no array")
-        place = asked or (GPU if GPU in places else CPU)
-        if kwargs.get("generator") is not None and place == GPU:
+        place = asked or (GPU if on_gpu else CPU)
+        if place == GPU and kwargs.get("generator") is not None:
             raise RuntimeError(f"{name}: a generator of the CPU, for a tensor on a GPU")
         result = function(*map(_here, args), **{key: _here(value) for key, value in kwargs.items()})
-        if asked is not None and tensors and asked != self.place(tensors[0]):
+        if asked is not None and tensors and asked != places[0]:
             result = result.clone()  # a moved tensor shares no memory
         if place == GPU and name not in TAKES_ANY:
-            self._storages.update({each.untyped_storage(): True for each in _tensors(result)})
+            for each in _tensors((result,)):
+                setattr(each.untyped_storage(), MARK, True)
         return result
 
     def _asked(self, name: str, args: Any, kwargs: dict[str, Any]) -> torch.device | None:
@@ -77,13 +77,17 @@ class PretendedGpu(TorchFunctionMode):
         return GPU if torch.device(named).type == "cuda" else CPU
 
 
-def _tensors(value: Any) -> Iterator[Tensor]:
+def _tensors(values: Iterable[Any]) -> list[Tensor]:
     """Find tensors within tuples, lists and dictionaries, faster than torch's pytree does."""
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, tuple | list | dict):
-        for each in value.values() if isinstance(value, dict) else value:
-            yield from _tensors(each)
+    found = []
+    for each in values:
+        if isinstance(each, Tensor):
+            found.append(each)
+        elif isinstance(each, tuple | list):
+            found += _tensors(each)
+        elif isinstance(each, dict):
+            found += _tensors(each.values())
+    return found
 
 
 def _here(value: Any) -> Any:

@@ -14,6 +14,7 @@ from training.run import RunConfig, run, run_scored, run_thin
 
 @pytest.mark.filterwarnings("ignore:.*CUDA is not available")  # of autocast
 def test_a_gpu_trains_every_part(few_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("model.flow.mixture.ROUNDS", 1)  # each round of a search for a draw takes the same steps
     loop = LoopConfig(steps=1, batch=4)
     whole = RunConfig(few_photos, tmp_path / "all", views=1, device="cuda", draws=DrawConfig(tries=2))
     with pretended_gpu(monkeypatch):
