@@ -279,7 +279,8 @@ def join(
     """
     if set(parts) != set(SHARES):
         raise InputError("part", f"one checkpoint for each of {list(SHARES)}", sorted(parts))
-    checkpoints = {part: load_checkpoint(parts[part]) for part in parts}
+    opened = {path: load_checkpoint(path) for path in {*parts.values()}}
+    checkpoints = {part: opened[path] for part, path in parts.items()}
     joined = next(iter(checkpoints.values()))
     weights = joined.cinn.state_dict()
     for part, checkpoint in checkpoints.items():
