@@ -1,6 +1,8 @@
 """Photos to train on, their features, and weights to start from."""
 
+import hashlib
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +12,31 @@ from PIL import Image
 
 from model.flow.checkpoint import Checkpoint, save_checkpoint
 from model.flow.cinn import Cinn
+from model.flow.condition import ConditionNetwork
 from tests.networks import TINY
-from training.features import build_features, standardize_network
+from training.features import Extract, _open_by_openvino, build_features, standardize_network
 from training.imagenet import load_imagenet_weights
 
 PHOTOS = 24  # two more are too gray
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_once() -> Iterator[None]:
+    """Compile each h once: with OpenVINO, this takes longer than the features of a few photos."""
+    compiled: dict[str, Extract] = {}
+
+    def open_once(network: ConditionNetwork) -> Extract:
+        digest = hashlib.sha256()
+        for tensor in network.state_dict().values():
+            digest.update(tensor.numpy().data)
+        name = digest.hexdigest()
+        if name not in compiled:
+            compiled[name] = _open_by_openvino(network)
+        return compiled[name]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("training.features._open_by_openvino", open_once)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -56,6 +78,12 @@ def prepared(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Ci
 @pytest.fixture(scope="session")
 def features(prepared: tuple[Cinn, Path]) -> Path:
     return prepared[1]
+
+
+@pytest.fixture(scope="session")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for features of the few photos, computed by the tiny network on disk."""
+    return tmp_path_factory.mktemp("kept")
 
 
 @pytest.fixture

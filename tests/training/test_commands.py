@@ -77,14 +77,14 @@ def test_commands_that_go_on_from_weights(runs: Runs, few_photos: Path, tiny_fil
 
 
 def test_scored_changes_the_distilled_decoder_alone_and_goes_on_from_its_state(
-    few_photos: Path, weights: Path, tmp_path: Path
+    few_photos: Path, tiny_file: Path, kept: Path, tmp_path: Path
 ) -> None:
-    line = ("scored", "--data", few_photos, "--init", weights, "--out", tmp_path, "--name", "seen")
-    line += ("--learning-rate", 1)
+    line = ("scored", "--data", few_photos, "--init", tiny_file, "--out", tmp_path, "--name", "seen")
+    line += ("--features", kept, "--learning-rate", 1)
     assert "training scored from step 0" in run(app, *line, "--minutes", 0.001).stdout
     assert re.search("training scored from step [1-9]", run(app, *line, "--minutes", 0.002, "--resume").stdout)
     found = load_checkpoint(tmp_path / "cinn.safetensors")
-    assert (found.name, changed_parts(load_checkpoint(weights).cinn, found.cinn)) == ("seen", {"distilled"})
+    assert (found.name, changed_parts(load_checkpoint(tiny_file).cinn, found.cinn)) == ("seen", {"distilled"})
 
 
 def test_an_unusable_out_is_named(few_photos: Path, tmp_path: Path) -> None:
@@ -99,10 +99,10 @@ def test_parts_to_join_are_told_with_their_weights(tmp_path: Path) -> None:
     assert done.stderr == "part: expected PART=WEIGHTS, got ['distilled']\n"
 
 
-def test_sigterm_leaves_a_state_to_go_on_from(few_photos: Path, tiny_file: Path, tmp_path: Path) -> None:
+def test_sigterm_leaves_a_state_to_go_on_from(few_photos: Path, tiny_file: Path, kept: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "training", "run", "--data", few_photos, "--out", tmp_path, "--minutes", "5"]
     with subprocess.Popen(  # noqa: S603
-        [*map(str, command), "--views", "1", "--part", "coarsest", "--init", str(tiny_file)],
+        [*map(str, command), "--views", "1", "--part", "coarsest", "--init", str(tiny_file), "--features", str(kept)],
         stdout=subprocess.PIPE,
         text=True,
     ) as process:

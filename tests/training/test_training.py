@@ -1,5 +1,6 @@
 """The training loop: learning, stopping, resuming, and weights that load."""
 
+import copy
 import math
 import os
 import shutil
@@ -46,17 +47,17 @@ from training.standardize import DETAIL_SCALE, standardize
 STEPS = 10
 
 
-def new_cinn(prepared: tuple[Cinn, Path]) -> tuple[Cinn, FeatureDataset]:
+def new_cinn(prepared: tuple[Cinn, Path], own_h: bool = False) -> tuple[Cinn, FeatureDataset]:
+    """Return a network to train, and the data; h is shared unless it is trained, too."""
     source, folder = prepared
     dataset = FeatureDataset([[folder]], held_out=0.2)
-    cinn = Cinn(source.config)
-    cinn.load_state_dict(source.state_dict())
+    cinn = copy.deepcopy(source, {} if own_h else {id(source.network): source.network})
     standardize(cinn, dataset)
     return cinn, dataset
 
 
 def trainer(prepared: tuple[Cinn, Path], part: str, **settings: float) -> Trainer:
-    cinn, dataset = new_cinn(prepared)
+    cinn, dataset = new_cinn(prepared, own_h="network_learning_rate" in settings)
     config = replace(LoopConfig(batch=8, warmup_steps=1), **settings)  # type: ignore[arg-type]
     return Trainer(cinn.network, OBJECTIVES[part](cinn), dataset, config)
 
@@ -74,11 +75,11 @@ def test_features_are_those_of_h(prepared: tuple[Cinn, Path], photos: Path) -> N
         assert (kept - feature)[inside].abs().mean() < 0.1
 
 
-def test_features_are_the_same_without_openvino(prepared: tuple[Cinn, Path], photos: Path, tmp_path: Path) -> None:
-    cinn, folder = prepared
+def test_features_are_the_same_without_openvino(prepared: tuple[Cinn, Path], few_photos: Path, tmp_path: Path) -> None:
+    cinn, folder = prepared  # whose first photos are the few
     with patch("training.features.find_spec", return_value=None):
-        assert build_features(cinn.network, photos, tmp_path / "0", view=0) == PHOTOS
-    ours, others = (next(read_features(each, PHOTOS)).features for each in (folder, tmp_path / "0"))
+        count = build_features(cinn.network, few_photos, tmp_path / "0", view=0)
+    ours, others = (next(read_features(each, count)).features for each in (folder, tmp_path / "0"))
     for one, other in zip(ours, others, strict=True):
         assert (one - other).abs().mean() < 0.05  # in standard deviations; both are computed in bfloat16
 
@@ -270,11 +271,11 @@ def test_training_that_diverges_keeps_its_last_state(
     assert (again.history.step, again.history.best) == (2, 0.5)
 
 
-def test_a_run_that_diverges_writes_no_weights(few_photos: Path, tiny_file: Path, tmp_path: Path) -> None:
-    config = RunConfig(few_photos, tmp_path / "run", ("coarsest",), views=1, init=tiny_file)
+def test_a_run_that_diverges_writes_no_weights(few_photos: Path, tiny_file: Path, kept: Path, tmp_path: Path) -> None:
+    config = RunConfig(few_photos, tmp_path / "run", ("coarsest",), views=1, init=tiny_file, features=kept)
     with pytest.raises(DivergedError, match=r"the held-out loss is .* begin again"):
         run(config, loop=LoopConfig(steps=30, warmup_steps=1, batch=2, learning_rate=1e4))
-    assert {file.name for file in config.out.iterdir()} == {"run.json", "features"}
+    assert {file.name for file in config.out.iterdir()} == {"run.json"}
 
 
 def test_ema_averages_and_gives_back() -> None:
@@ -288,9 +289,9 @@ def test_ema_averages_and_gives_back() -> None:
     assert module.weight.item() == 3.0
 
 
-def test_a_run_of_all_parts(photos: Path, tmp_path: Path) -> None:
+def test_a_run_of_all_parts(few_photos: Path, tmp_path: Path) -> None:
     loop = LoopConfig(minutes=0.004, batch=8, warmup_steps=1)
-    config = RunConfig(photos, tmp_path, views=2)
+    config = RunConfig(few_photos, tmp_path, views=2)
     path = run(config, TINY, loop)
     assert path is not None
     checkpoint = load_checkpoint(path)
@@ -303,7 +304,8 @@ def test_a_run_of_all_parts(photos: Path, tmp_path: Path) -> None:
     assert {file: file.stat().st_mtime_ns for file in tmp_path.rglob("done.json")} == before
     assert load_checkpoint(path).sha256 == checkpoint.sha256
     # One more part from these weights, then joined with the others.
-    more = run(RunConfig(photos, tmp_path / "more", parts=("details",), views=1, init=path), None, loop)
+    again = replace(config, out=tmp_path / "more", parts=("details",), init=path, features=tmp_path / "features")
+    more = run(again, None, loop)
     assert more is not None
     parts, out = dict.fromkeys(SHARES, path) | {"details": more}, tmp_path / "joined.safetensors"
     join(parts, out)
@@ -365,12 +367,6 @@ def begin(data: Path, out: Path, **options: Any) -> Path | None:
     return run(config, None if config.init else TINY, LoopConfig(minutes=0))
 
 
-@pytest.fixture(scope="session")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for features of the few photos, computed by the tiny network on disk."""
-    return tmp_path_factory.mktemp("kept")
-
-
 @pytest.mark.parametrize(
     ("photo", "said"), [("00.png", "too few to train on"), (f"{PHOTOS}.png", "only near-gray photos")]
 )
@@ -414,7 +410,8 @@ def test_photos_in_the_folder_above_leave_a_run_whole(
     shutil.copytree(few_photos, tmp_path, dirs_exist_ok=True)
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
-    config = RunConfig(Path(".."), Path("run"), parts=("distilled",), views=1, init=tiny_file)
+    draws = DrawConfig(tries=1)
+    config = RunConfig(Path(".."), Path("run"), parts=("distilled",), views=1, draws=draws, init=tiny_file)
     for _ in range(2):
         assert run(config, None, LoopConfig(minutes=0)) is not None
         assert (Path("run/draws") / tmp_path.name / "done.json").is_file()
@@ -432,30 +429,33 @@ def test_a_folder_of_features_belongs_to_its_photos_and_h(tmp_path: Path, photos
     with pytest.raises(InputError, match="features: expected a new folder"):
         begin(few_photos, tmp_path / "other-h", features=features, init=other)
     with pytest.raises(InputError, match="features: expected a new folder"):
-        begin(photos, tmp_path / "more-photos", features=features)
+        begin(photos / "00.png", tmp_path / "another-photo", features=features)
 
 
 @pytest.mark.parametrize("used", ["features", "out"])
-def test_two_runs_do_not_write_into_one_folder(tmp_path: Path, few_photos: Path, tiny_file: Path, used: str) -> None:
-    config = {"init": tiny_file, "features": tmp_path / "features"}
-    with locked(tmp_path / used, used), pytest.raises(InputError, match=f"{used}: expected a folder that no other run"):
+def test_two_runs_do_not_write_into_one_folder(
+    tmp_path: Path, few_photos: Path, tiny_file: Path, kept: Path, used: str
+) -> None:
+    config = {"init": tiny_file, "features": kept}
+    folder = kept if used == "features" else tmp_path / "out"
+    with locked(folder, used), pytest.raises(InputError, match=f"{used}: expected a folder that no other run"):
         begin(few_photos, tmp_path / "out", **config)
     assert begin(few_photos, tmp_path / "out", **config) is not None
 
 
-def test_photos_beside_a_tar_are_trained_on(tmp_path: Path, photos: Path, tiny_file: Path) -> None:
+def test_photos_beside_a_tar_are_trained_on(tmp_path: Path, photos: Path, tiny_file: Path, cinn: Cinn) -> None:
     (tmp_path / "data").mkdir()
     with tarfile.open(tmp_path / "data" / "some.v1.tar", "w") as tar:
         for i in range(4):
             tar.add(photos / f"0{i}.png", f"0{i}.png")
     sharded, beside = (RunConfig(tmp_path / "data", tmp_path / name, views=1, init=tiny_file) for name in ("a", "b"))
     (tmp_path / "a" / "features" / "some.part").mkdir(parents=True)  # another process works on another shard
-    assert len(prepare(sharded, Cinn(TINY)).train) == 3
+    assert len(prepare(sharded, cinn).train) == 3
     assert (tmp_path / "a" / "features" / "some.part").is_dir()
     assert (tmp_path / "a" / "features" / "some.v1-0").is_dir()
-    for i in range(4, 10):
+    for i in range(4, 6):
         (tmp_path / "data" / f"0{i}.png").write_bytes((photos / f"0{i}.png").read_bytes())
-    assert len(prepare(beside, Cinn(TINY)).train) == 9
+    assert len(prepare(beside, cinn).train) == 5
 
 
 def test_h_with_imagenet_weights_knows_a_cat() -> None:
