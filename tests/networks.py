@@ -1,14 +1,16 @@
 """Small networks for tests, moved from their initial values, and inputs for them."""
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
+from model.flow.cinn import Cinn
 from model.flow.config import AutoregressiveConfig, CinnConfig, DecoderConfig, DetailConfig, PriorConfig, RewardConfig
 
-__all__ = ["TINY", "changed_parts", "default_dtype", "draw", "generator", "spread"]
+__all__ = ["TINY", "changed_parts", "default_dtype", "draw", "generator", "spread", "without_h"]
 
 TINY = CinnConfig(
     coarsest=AutoregressiveConfig(width=16, heads=2, encoder_blocks=1, decoder_blocks=1, components=3),
@@ -42,6 +44,11 @@ def changed_parts(before: nn.Module, after: nn.Module) -> set[str]:
     """Return the parts of a network in which some tensor has changed."""
     kept = before.state_dict()
     return {name.partition(".")[0] for name, value in after.state_dict().items() if not value.equal(kept[name])}
+
+
+def without_h(cinn: Cinn) -> Cinn:
+    """Copy a network for tests that begin with features; its h, which has most of the weights, is left out."""
+    return copy.deepcopy(cinn, {id(cinn.network): nn.Module()})
 
 
 @contextmanager

@@ -10,7 +10,6 @@ import pytest
 import skimage.data
 from PIL import Image
 
-from model.flow.checkpoint import Checkpoint, save_checkpoint
 from model.flow.cinn import Cinn
 from model.flow.condition import ConditionNetwork
 from tests.networks import TINY
@@ -81,19 +80,14 @@ def features(prepared: tuple[Cinn, Path]) -> Path:
 
 
 @pytest.fixture(scope="session")
+def few_features(prepared: tuple[Cinn, Path], few_photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The features of the few photos."""
+    folder = tmp_path_factory.mktemp("few-features") / "0"
+    build_features(prepared[0].network, few_photos, folder, view=0)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder for features of the few photos, computed by the tiny network on disk."""
     return tmp_path_factory.mktemp("kept")
-
-
-@pytest.fixture
-def cinn() -> Cinn:
-    return Cinn(TINY)
-
-
-@pytest.fixture
-def weights(cinn: Cinn, tmp_path: Path) -> Path:
-    """Weights on disk to start from."""
-    path = tmp_path / "before" / "cinn.safetensors"
-    save_checkpoint(Checkpoint(cinn, "before", 0.8, (1.0, 2.0, 3.0, 4.0)), path)
-    return path

@@ -13,10 +13,11 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from model.flow.cells import CellStream
+from model.flow.checkpoint import Checkpoint
 from model.flow.cinn import Cinn
 from model.flow.mixture import Mixture
 from model.flow.sizes import CELLS
-from tests.networks import TINY, draw, generator, spread
+from tests.networks import TINY, draw, generator, spread, without_h
 from training.dataset import read_features
 from training.draws import DrawConfig, DrawnBatch, DrawnDataset, _distances, build_draws
 from training.loop import LoopConfig, Trainer
@@ -37,8 +38,8 @@ WIDTH = TINY.coarsest.width
 
 
 @pytest.fixture
-def cinn() -> Cinn:
-    cinn = Cinn(TINY)
+def cinn(tiny_checkpoint: Checkpoint) -> Cinn:
+    cinn = without_h(tiny_checkpoint.cinn)
     spread(cinn.coarsest, cinn.prior, cinn.distilled, gain=1.0)
     spread(cinn.reward, seed=4)
     return cinn.eval().requires_grad_(False)
@@ -115,10 +116,12 @@ def test_the_best_draw_of_each_photo_is_taken_and_others_that_differ(cinn: Cinn)
         assert_close(kept[row], cells.view(2, tries, CELLS, 2)[row, chosen])
 
 
-def test_draws_that_look_like_the_photo_are_taken(cinn: Cinn, features: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_draws_that_look_like_the_photo_are_taken(
+    cinn: Cinn, few_features: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """If nearness counts more than the reward, a draw of the true colors is taken."""
     monkeypatch.setattr("training.draws.SATURATION", 1.0)
-    (batch,) = read_features(features, 100)
+    (batch,) = read_features(few_features, 100)
     level, tries, rows = cinn.coarsest, 3, len(batch.chroma)
     true = cinn.pyramid(batch.chroma)[0]
     cells = level.standardize(true).flatten(2).mT[:, None].repeat(1, tries, 1, 1)
@@ -131,15 +134,17 @@ def test_draws_that_look_like_the_photo_are_taken(cinn: Cinn, features: Path, mo
     assert_close(best, cells[:, 1])
 
 
-def test_draws_of_photos_are_kept(cinn: Cinn, features: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training.draws.PHOTOS", 16)  # so that there are several batches of photos
+def test_draws_of_photos_are_kept(
+    cinn: Cinn, few_features: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.draws.PHOTOS", 3)  # so that there are several batches of photos
     config = DrawConfig(tries=3, temperature=0.9)
-    (photos,) = read_features(features, 100)
+    (photos,) = read_features(few_features, 100)
     count = len(photos.chroma)
 
     def drawn(seed: int = 0, **changed: object) -> NDArray[np.float32]:
         """Make draws, and return those in the folder afterwards."""
-        assert build_draws(cinn, features, tmp_path, replace(config, **changed), seed) == count  # type: ignore[arg-type]
+        assert build_draws(cinn, few_features, tmp_path, replace(config, **changed), seed) == count  # type: ignore[arg-type]
         return np.load(tmp_path / "cells.npy")
 
     before = drawn()

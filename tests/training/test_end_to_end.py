@@ -88,11 +88,11 @@ def test_every_parameter_learns_once_and_at_its_pace(dataset: PhotoDataset) -> N
     assert not rates
 
 
-def test_a_run_trains_h_and_the_levels_alone(weights: Path, few_photos: Path, tmp_path: Path) -> None:
-    config = RunConfig(few_photos, tmp_path / "out", views=2, held_out=0.2, init=weights, name="whole")
+def test_a_run_trains_h_and_the_levels_alone(tiny_file: Path, few_photos: Path, tmp_path: Path) -> None:
+    config = RunConfig(few_photos, tmp_path / "out", views=2, held_out=0.2, init=tiny_file, name="whole")
     path = run_end_to_end(config, LoopConfig(steps=2, batch=2, learning_rate=1e-3, matrix_learning_rate=0))
     assert path
-    found, before = load_checkpoint(path), load_checkpoint(weights)
+    found, before = load_checkpoint(path), load_checkpoint(tiny_file)
     assert found.name == "whole"
     assert changed_parts(before.cinn, found.cinn) == {"network", "coarsest", "decoder", "details"}
     assert not torch.equal(before.cinn.network.stem.weight, found.cinn.network.stem.weight)

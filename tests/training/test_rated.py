@@ -1,6 +1,7 @@
 """Training of the reward model: strict reading of ratings, and choices that viewers prefer."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,6 @@ import torch
 
 from model.errors import InputError
 from model.flow.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from model.flow.cinn import Cinn
 from model.flow.sizes import CELLS
 from tests.networks import TINY, changed_parts
 from training.data import NoPhotosError
@@ -36,11 +36,11 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_it_learns_to_choose_what_people_prefer(folder: Path, weights: Path, tmp_path: Path) -> None:
+def test_it_learns_to_choose_what_people_prefer(folder: Path, tiny_file: Path, tmp_path: Path) -> None:
     loop = LoopConfig(steps=60, batch=8, learning_rate=1e-2, ema_decay=0.9, warmup_steps=5, checkpoint_steps=20)
-    path = run_reward([folder], weights, tmp_path / "run", "rated", loop)
+    path = run_reward([folder], tiny_file, tmp_path / "run", "rated", loop)
     assert path is not None
-    trained, before = load_checkpoint(path), load_checkpoint(weights)
+    trained, before = load_checkpoint(path), load_checkpoint(tiny_file)
     assert trained.name == "rated"
     assert changed_parts(before.cinn, trained.cinn) == {"reward"}
     (batch,) = RatedDataset([folder], held_out=0.25).held_out_batches(PHOTOS)
@@ -51,9 +51,9 @@ def test_it_learns_to_choose_what_people_prefer(folder: Path, weights: Path, tmp
     assert chosen[1] >= 0.8 > chosen[0]
 
 
-def test_draws_that_nobody_has_rated_do_not_count(folder: Path) -> None:
+def test_draws_that_nobody_has_rated_do_not_count(folder: Path, tiny_checkpoint: Checkpoint) -> None:
     (batch,) = RatedDataset([folder], held_out=0.5).held_out_batches(PHOTOS)
-    objective = RewardObjective(Cinn(TINY).reward.eval())
+    objective = RewardObjective(tiny_checkpoint.cinn.reward)
     votes = batch.votes.clone()
     votes[:, 2] = torch.nan
     changed = batch.cells.clone()
@@ -113,17 +113,19 @@ def test_a_single_rated_draw_teaches_nothing(folder: Path) -> None:
         RatedDataset([folder], held_out=0.1)
 
 
-def test_a_run_folder_belongs_to_its_ratings_and_weights(folder: Path, weights: Path, tmp_path: Path) -> None:
+def test_a_run_folder_belongs_to_its_ratings_and_weights(
+    folder: Path, tiny_file: Path, tiny_checkpoint: Checkpoint, tmp_path: Path
+) -> None:
     loop = LoopConfig(steps=1, batch=8)
     for _ in range(2):  # the same command goes on
-        assert run_reward([folder], weights, tmp_path / "run", "rated", loop) is not None
+        assert run_reward([folder], tiny_file, tmp_path / "run", "rated", loop) is not None
     other = tmp_path / "other.safetensors"
-    save_checkpoint(Checkpoint(Cinn(TINY), "other", 0.8, (1.0, 2.0, 3.0, 4.0)), other)
+    save_checkpoint(replace(tiny_checkpoint, name="other"), other)
     with pytest.raises(InputError, match="out: expected a new folder"):
         run_reward([folder], other, tmp_path / "run", "rated", loop)
     with pytest.raises(InputError, match="out: expected a new folder"):
-        run_reward([folder, folder], weights, tmp_path / "run", "rated", loop)
+        run_reward([folder, folder], tiny_file, tmp_path / "run", "rated", loop)
     *lines, last = (folder / "ratings-1.csv").read_text().splitlines()
     (folder / "ratings-1.csv").write_text("\n".join([*lines, last.split(",")[0] + ",9"]))
     with pytest.raises(InputError, match="out: expected a new folder"):
-        run_reward([folder], weights, tmp_path / "run", "rated", loop)
+        run_reward([folder], tiny_file, tmp_path / "run", "rated", loop)

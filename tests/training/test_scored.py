@@ -13,7 +13,7 @@ from torch.testing import assert_close
 
 from model.flow.cinn import Cinn
 from model.pixels import color
-from tests.networks import TINY, changed_parts, draw, generator, spread
+from tests.networks import TINY, changed_parts, draw, generator, spread, without_h
 from training.dataset import Batch, FeatureDataset
 from training.loop import LoopConfig, Trainer
 from training.objectives import scored
@@ -37,13 +37,18 @@ def perception() -> Perception:
     return Perception()
 
 
-@pytest.fixture
-def cinn(dataset: FeatureDataset) -> Cinn:
+@pytest.fixture(scope="module")
+def start(dataset: FeatureDataset) -> Cinn:
     cinn = Cinn(TINY)
     standardize(cinn, dataset)
     spread(cinn.coarsest, cinn.prior, cinn.distilled, gain=1.0)
     spread(cinn.reward, seed=4)
     return cinn.eval()
+
+
+@pytest.fixture
+def cinn(start: Cinn) -> Cinn:
+    return without_h(start)
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,6 @@
 """Thinning of finer levels: they keep the most important channels, and learn the wide levels' outputs."""
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
@@ -11,11 +12,11 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from model.errors import InputError
-from model.flow.checkpoint import load_checkpoint
+from model.flow.checkpoint import Checkpoint, load_checkpoint
 from model.flow.cinn import Cinn
 from model.flow.config import DetailConfig
 from model.flow.detail_level import DetailCondition, DetailLevel
-from tests.networks import TINY, changed_parts, draw, generator, spread
+from tests.networks import TINY, changed_parts, draw, generator
 from training.dataset import FeatureDataset
 from training.loop import LoopConfig
 from training.objectives.details import REGRESSION, level_losses
@@ -27,10 +28,8 @@ THIN = tuple(replace(each, width=3, joint_width=4) for each in TINY.details)
 
 
 @pytest.fixture
-def cinn() -> Cinn:
-    cinn = Cinn(TINY)
-    spread(cinn.decoder, *cinn.details)
-    return cinn.eval().requires_grad_(False)
+def cinn(tiny_checkpoint: Checkpoint) -> Cinn:
+    return copy.deepcopy(tiny_checkpoint.cinn)
 
 
 def outputs(cinn: Cinn) -> list[Tensor]:
@@ -91,16 +90,17 @@ def test_what_is_learned_is_likelihood_and_what_was_lost(cinn: Cinn, features: P
     assert (lost[1] > 1e-2).all()
 
 
-def test_thin_levels_learn(cinn: Cinn, weights: Path, photos: Path, tmp_path: Path) -> None:
-    config = RunConfig(photos, tmp_path / "run", views=1, held_out=0.2, init=weights, name="thin")
+def test_thin_levels_learn(cinn: Cinn, tiny_file: Path, few_photos: Path, kept: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    config = RunConfig(few_photos, out, views=1, held_out=0.2, init=tiny_file, name="thin", features=kept)
     loop = LoopConfig(steps=5, batch=8, learning_rate=3e-3, matrix_learning_rate=0, warmup_steps=1, ema_decay=0.8)
     path = run_thin(config, THIN, loop)
     assert path
     found = load_checkpoint(path)
     assert found.name == "thin"
     assert found.cinn.config == replace(TINY, details=THIN)
-    features = next((tmp_path / "run" / "features").glob("*/"))
-    batch = next(iter(FeatureDataset([[features]], 0.2).held_out_batches(4)))
+    (features,) = kept.glob("*/")
+    (batch,) = FeatureDataset([[features]], 0.2).held_out_batches(4)
     before, after = (
         ThinnedObjective(thinner.eval(), cinn).held_out(batch, generator())[0]
         for thinner in (thin(cinn, THIN), found.cinn)
@@ -109,10 +109,10 @@ def test_thin_levels_learn(cinn: Cinn, weights: Path, photos: Path, tmp_path: Pa
 
 
 def test_a_second_process_writes_no_result(
-    weights: Path, few_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_file: Path, few_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("training.processes.Processes.first", False)
-    config = RunConfig(few_photos, tmp_path / "run", views=1, held_out=0.2, init=weights)
+    config = RunConfig(few_photos, tmp_path / "run", views=1, held_out=0.2, init=tiny_file)
     assert run_thin(config, THIN, LoopConfig(steps=1, batch=8, matrix_learning_rate=0))
     assert {path.name for path in (tmp_path / "run").iterdir()} == {"features"}  # this process's share of the features
 

@@ -443,19 +443,19 @@ def test_two_runs_do_not_write_into_one_folder(
     assert begin(few_photos, tmp_path / "out", **config) is not None
 
 
-def test_photos_beside_a_tar_are_trained_on(tmp_path: Path, photos: Path, tiny_file: Path, cinn: Cinn) -> None:
+def test_photos_beside_a_tar_are_trained_on(tmp_path: Path, photos: Path, tiny_file: Path) -> None:
     (tmp_path / "data").mkdir()
     with tarfile.open(tmp_path / "data" / "some.v1.tar", "w") as tar:
         for i in range(4):
             tar.add(photos / f"0{i}.png", f"0{i}.png")
     sharded, beside = (RunConfig(tmp_path / "data", tmp_path / name, views=1, init=tiny_file) for name in ("a", "b"))
     (tmp_path / "a" / "features" / "some.part").mkdir(parents=True)  # another process works on another shard
-    assert len(prepare(sharded, cinn).train) == 3
+    assert len(prepare(sharded, load_checkpoint(tiny_file).cinn).train) == 3
     assert (tmp_path / "a" / "features" / "some.part").is_dir()
     assert (tmp_path / "a" / "features" / "some.v1-0").is_dir()
     for i in range(4, 6):
         (tmp_path / "data" / f"0{i}.png").write_bytes((photos / f"0{i}.png").read_bytes())
-    assert len(prepare(beside, cinn).train) == 5
+    assert len(prepare(beside, load_checkpoint(tiny_file).cinn).train) == 5
 
 
 def test_h_with_imagenet_weights_knows_a_cat() -> None:
