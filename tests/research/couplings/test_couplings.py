@@ -202,6 +202,6 @@ def test_training_lowers_the_held_out_loss(dataset: FeatureDataset, levels: tupl
     cinn, config = new_cinn(dataset), LoopConfig(batch=8, warmup_steps=1, learning_rate=3e-3)
     loop = Trainer(cinn.network, LevelsObjective(cinn, levels), dataset, config)
     before = loop.evaluate()
-    steps(loop, 30)
+    steps(loop, 12)
     assert loop.history.skipped == 0
     assert all(after < start for start, after in zip(before, loop.evaluate(), strict=True))
