@@ -48,10 +48,10 @@ class PretendedGpu(TorchFunctionMode):
         places = [self.place(each) for each in tensors]
         on_gpu = GPU in places
         asked = self._asked(name, args, kwargs)
-        if on_gpu and asked is None and name not in TAKES_ANY and not (name in INDEXED and places[0] == GPU):
-            # numbers may lie on the CPU
-            if any(place == CPU and each.dim() for each, place in zip(tensors, places, strict=True)):
-                raise RuntimeError(f"{name}: tensors on two devices")
+        takes_two = asked is not None or name in TAKES_ANY or (on_gpu and name in INDEXED and places[0] == GPU)
+        # numbers may lie on the CPU
+        if on_gpu and not takes_two and any(p == CPU and t.dim() for p, t in zip(places, tensors, strict=True)):
+            raise RuntimeError(f"{name}: tensors on two devices")
         if on_gpu and name in ("numpy", "__array__"):
             raise TypeError("a GPU's tensor has no array")
         place = asked or (GPU if on_gpu else CPU)
