@@ -4,7 +4,7 @@ import { between, likeOne } from "./beginnings.js";
 import { recipeOf } from "./link.js";
 import { MAX_INDEX } from "./options.js";
 import { isServed, modelName, modelOf } from "./served.js";
-import { change, hintsOf, lookOf, looksLike, looksOf, point, randomSeed, store, temperature } from "./store.js";
+import { change, hintsOf, inPlaces, lookOf, looksLike, looksOf, point, randomSeed, store, temperature } from "./store.js";
 import { canGoOn, isBusy, newRun, start, stop } from "./work.js";
 import { likeTitle, number } from "./words.js";
 
@@ -247,9 +247,6 @@ export function followHints(photo, sample, show) {
   show(made, looks, kept);
   fresh.forEach(start);
 }
-
-/** The sample of each place, or the one that it is going to replace. */
-const inPlaces = ({ slots, replaces }) => slots.map((sample, i) => sample ?? replaces?.[i] ?? null);
 
 /** The run before it followed fixed colors. */
 const firstOf = (run) => run.base ?? run;

@@ -100,8 +100,11 @@ function firstLook({ run, number }) {
   return { saturation: between("saturation"), warmth: between("warmth") };
 }
 
-/** The look of each place of a run, including samples that have not arrived. */
-export const looksOf = (run) => run.slots.map((sample, i) => (sample ? lookOf(sample) : firstLook({ run, number: run.first + i + 1 })));
+/** The look of each place of a run: of its sample, of the one that it is going to replace, or of a sample still to come. */
+export const looksOf = (run) => inPlaces(run).map((sample, i) => (sample ? lookOf(sample) : firstLook({ run, number: run.first + i + 1 })));
+
+/** The sample of each place, or the one that it is going to replace. */
+export const inPlaces = ({ slots, replaces }) => slots.map((sample, i) => sample ?? replaces?.[i] ?? null);
 
 /** All samples' looks, present or given, after a run's samples get the looks of its places. */
 export function looksLike(places, run, before = store.view.looks) {

@@ -125,6 +125,23 @@ def test_a_fixed_color_keeps_the_look(page, upload) -> None:
     expect(page.locator("#saturation-out")).to_have_text("75 %")
 
 
+def test_a_look_stays_if_a_fixed_color_is_removed_before_it_is_drawn(page, upload) -> None:
+    upload(page)
+    page.locator(".card.new .open").first.click()
+    held = hold(page, "colorizations", times=1)
+    page.click("#fix")
+    click_at(page, 0.75, 0.5)
+    page.locator("#palette-swatches").get_by_role("button", name="sky").click()
+    taken(page, held)
+    page.click("#fix-done")
+    page.locator("#saturation").fill("0.75")
+    page.click("#fix")
+    page.get_by_role("button", name="Remove fixed color 1").click()
+    followed(page, 0)
+    page.click("#fix-done")
+    expect(page.locator("#saturation-out")).to_have_text("75 %")
+
+
 def test_a_fixed_color_keeps_the_heart(page, upload) -> None:
     """Also if the page is reloaded before the coloring with the fixed color has come."""
     upload(page)
