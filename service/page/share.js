@@ -9,7 +9,6 @@ import { sampleTitle } from "./words.js";
 
 const WHAT = "The link holds the settings, not the photo. To see this coloring, open the link and add the same photo.";
 const HERE = "The link opens on this computer alone. To show these colors to somebody else, download the picture and send it.";
-
 const REFUSED = "The system did not share this. It may take fewer or smaller pictures. Download them instead.";
 
 /** Whether the page's address means another computer wherever else it is opened. */

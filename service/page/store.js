@@ -116,13 +116,23 @@ export function looksLike(places, run, before = store.view.looks) {
 const isSame = (some, other) => some.saturation === other.saturation && some.warmth === other.warmth;
 export const isPlain = (look) => isSame(look, PLAIN);
 
-export const changeLook = (sample, patch) => change({ looks: looksWith(sample, { ...lookOf(sample), ...patch }) });
-
-/** All samples' looks, after one has another. */
-export function looksWith(sample, look) {
+export function changeLook(sample, patch) {
   const looks = new Map(store.view.looks);
-  setLook(looks, sample, look);
-  return looks;
+  setLook(looks, sample, { ...lookOf(sample), ...patch });
+  change({ looks });
+}
+
+/** Give a new sample the heart and the look of the one that it replaces, also where undo and redo lead. */
+export function succeed(sample, before) {
+  const after = (view) => {
+    if (!view.grids.get(sample.run.photo)?.includes(sample.run)) return view;
+    const looks = new Map(view.looks);
+    setLook(looks, sample, looks.get(before) ?? firstLook(before));
+    return { ...view, kept: view.kept.map((each) => (each === before ? sample : each)), looks };
+  };
+  for (const views of [past, future]) views.splice(0, views.length, ...views.map(after));
+  store.view = after(store.view);
+  notify();
 }
 
 function setLook(looks, sample, look) {

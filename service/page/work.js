@@ -7,7 +7,7 @@ import { settle } from "./beginnings.js";
 import { announce } from "./notices.js";
 import { isServed, modelId, modelName, modelOf, refreshModel } from "./served.js";
 import { Problem, colorings } from "./service.js";
-import { amend, listen, lookOf, looksWith, notify, point, store } from "./store.js";
+import { listen, notify, point, store, succeed } from "./store.js";
 import { errorWords, likeTitle, megabytes } from "./words.js";
 
 export const QUALITY = 90; // of the JPEGs that are looked at
@@ -26,8 +26,8 @@ export function setUpWork() {
 /**
  * Make a run. `fields` are the request's, without the photo and `n`; `follows` is the run that it adds to, `source` the
  * sample that it is like, `ends` the samples that it begins with by name or picture, `picture` the one of these whose
- * picture is the request's reference, `replaces` the samples whose hearts and looks its own get, `recipe` how to make that one first, `origin` the model whose seeds the fields
- * name, and `album` whether it is part of the work on all photos.
+ * picture is the request's reference, `replaces` the samples whose hearts and looks its own get, `recipe` how to make that
+ * one first, `origin` the model whose seeds the fields name, and `album` whether it is part of the work on all photos.
  */
 export function newRun(photo, kind, total, fields, more = {}) {
   const run = madeRun(photo, kind, total, fields, more);
@@ -174,7 +174,7 @@ function take(run, coloring) {
   const model = store.model && modelName(store.model); // until the answer's end says which
   run.slots[slot] = { ...coloring, run, model, number: run.first + slot + 1, url: URL.createObjectURL(coloring.blob) };
   const before = run.replaces?.[slot];
-  if (before) amend({ kept: store.view.kept.map((each) => (each === before ? run.slots[slot] : each)), looks: looksWith(run.slots[slot], lookOf(before)) });
+  if (before) succeed(run.slots[slot], before);
 }
 
 /** The fields of a run's requests. */

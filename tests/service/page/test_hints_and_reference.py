@@ -117,12 +117,18 @@ def test_a_fixed_color_keeps_the_look(page, upload) -> None:
     route = taken(page, held)
     page.click("#fix-done")
     before = page.locator("#after").get_attribute("src")
-    page.locator("#saturation").fill("0.75")  # while the colorings are drawn again
+    page.click("#keep")  # while the colorings are drawn again
+    for share in ("0.9", "0.75"):
+        page.locator("#saturation").fill(share)
     route.continue_()
     expect(page.locator("#run-progress")).to_be_hidden()
     expect(page.locator("#after")).not_to_have_attribute("src", before)
     expect(page.locator("#facts dt", has_text="Fixed color 1")).to_have_count(1)
-    expect(page.locator("#saturation-out")).to_have_text("75 %")
+    for share in ("75 %", "90 %", "100 %"):
+        expect(page.locator("#saturation-out")).to_have_text(share)
+        expect(page.locator("#keep")).to_have_attribute("aria-pressed", "true")
+        page.keyboard.press("Control+z")
+    expect(page.locator("#keep")).to_have_attribute("aria-pressed", "false")
 
 
 def test_a_look_stays_if_a_fixed_color_is_removed_before_it_is_drawn(page, upload) -> None:
