@@ -67,15 +67,15 @@ def point_upsampler(
 ) -> Callable[[Floats], Floats]:
     """Return a function that upsamples (N, C, h, w) maps, whose (h, w) is `small`; see `upsample_points`."""
     guide, sharpen = _sharpener(lightness, small)
-    means = []
+    weighted = []
     for y, x in points:
         pixel = slice(y, y + 1), slice(x, x + 1)
         taps = _taps(pixel[0], lightness.shape[0], small[0]), _taps(pixel[1], lightness.shape[1], small[1])
-        means.append((_weights(lightness[pixel], guide, taps), taps))
+        weighted.append((_weights(lightness[pixel], guide, taps), taps))
 
     def upsample(chroma: Floats) -> Floats:
         sharp = sharpen(chroma)
-        return np.stack([_weighted_mean(sharp, *mean)[:, :, 0, 0] for mean in means], 1)
+        return np.stack([_weighted_mean(sharp, *each)[:, :, 0, 0] for each in weighted], 1)
 
     return upsample
 

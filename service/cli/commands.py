@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from inspect import Parameter, Signature
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,8 @@ OUT = Path("out")
 WATCH_SECONDS = 2.0
 MAX_REFERENCE_BYTES = 100
 """maximum bytes of the reference's name in the names of files"""
-MAX_PIPE_BYTES = 2**30
-"""more than a service accepts, so an endless pipe is refused"""
+PIPE_CHUNK_BYTES, MAX_PIPE_CHUNKS = 2**20, 2**10
+"""in all more than a service accepts, so an endless pipe is refused"""
 
 
 @dataclass(frozen=True)
@@ -171,13 +172,14 @@ def add_commands(app: typer.Typer, load: Callable[[Settings], Colorizer]) -> Non
 
 
 def _read_pipes(photos: Sequence[Photo]) -> dict[Photo, bytes]:
-    """Return the photos that are pipes. Within the client, a wait for one would end only by a second Ctrl-C."""
+    """Read the photos that are pipes. Within the client, a wait for one would end only by a second Ctrl-C."""
     read = {}
     for photo in photos:
         with suppress(OSError):  # reported when it is sent
             if photo.source.is_fifo():
                 with photo.source.open("rb") as pipe:
-                    read[photo] = pipe.read(MAX_PIPE_BYTES)
+                    chunks = iter(partial(pipe.read, PIPE_CHUNK_BYTES), b"")
+                    read[photo] = b"".join(islice(chunks, MAX_PIPE_CHUNKS))
     return read
 
 

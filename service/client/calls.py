@@ -49,8 +49,8 @@ class ColoringCalls(ABC, Generic[R]):
     """The calls that make colorings. R: the type that a call returns: an answer, a stream, or an awaitable of one.
 
     extra_headers: headers of all requests of this call, such as X-Request-Id or traceparent. They replace the client's,
-    such as Authorization; None is left out. ValueError for a header that HTTP cannot hold, and for Accept,
-    Content-Type, Content-Length and Transfer-Encoding.
+    such as Authorization; None is left out. ValueError for a header that HTTP cannot hold, and for those that only the
+    client sets, such as Accept, Content-Type and Host.
     """
 
     def colorizations(

@@ -27,8 +27,11 @@ RETRIED = {
 BROKEN = (httpx.NetworkError, httpx.RemoteProtocolError, httpx.ConnectTimeout)
 """connection errors that a retry may solve"""
 EVENTS = "text/event-stream"
-OWN_HEADERS = {"accept", "content-length", "content-type", "transfer-encoding"}
-"""headers that only the client sets: they say what it sends and reads"""
+OWN_HEADERS = {
+    *("accept", "connection", "content-encoding", "content-length", "content-type", "expect"),
+    *("host", "transfer-encoding", "upgrade"),
+}
+"""headers that only the client sets: they say what it sends and reads, and to whom"""
 HEADER_NAME = re.compile(r"[-!#$%&'*+.^_`|~0-9a-zA-Z]+")  # RFC 9110, 5.1
 FIRST_WAIT_SECONDS = 0.5  # without Retry-After; doubled each time
 RESTART_SECONDS = 30.0
@@ -116,7 +119,7 @@ def _checked(extra_headers: Headers) -> dict[str, str]:
     """Return the headers that are not None. Raises ValueError, without the value, which may be a secret."""
     checked = {name: value for name, value in (extra_headers or {}).items() if value is not None}
     for name, value in checked.items():
-        if not HEADER_NAME.fullmatch(name):
+        if not (isinstance(name, str) and HEADER_NAME.fullmatch(name)):
             raise ValueError(f"extra_headers: {name!r}: expected a name of letters, digits and hyphens")
         if name.lower() in OWN_HEADERS:
             raise ValueError(f"extra_headers: {name}: the client sets this header itself; leave it out")
