@@ -25,6 +25,10 @@ def colored(page, album) -> Page:
     return page
 
 
+NO_LOCKS = "Object.defineProperty(navigator, 'locks', {value: undefined})"
+"""Browsers offer no locks over plain HTTP."""
+
+
 @pytest.fixture
 def stored(page, upload) -> Page:
     """The page with a photo and its colorings, stored by the browser."""
@@ -324,24 +328,24 @@ def test_other_tabs_begin_anew_and_old_sessions_are_forgotten_but_for_that_of_an
     upload(other)
     until_stored(other, "files", 10)
     begin_anew_in_duplicate(stored, other)
-    # Browsers offer no locks over plain HTTP.
-    stored.context.add_init_script("Object.defineProperty(navigator, 'locks', {value: undefined})")
+    for tab in (stored, other):
+        tab.add_init_script(NO_LOCKS)
     stored.reload()
     expect(stored.locator(".card.new")).to_have_count(4)
     other.reload()
     begin_anew_in_duplicate(stored, other)
 
 
-@pytest.mark.parametrize("script", ["", "Object.defineProperty(navigator, 'locks', {value: undefined})"])
+@pytest.mark.parametrize("script", ["", NO_LOCKS])
 def test_a_new_tab_goes_on_with_the_photos_of_a_closed_one_or_deletes_them(stored, script) -> None:
-    """Browsers offer no locks over plain HTTP."""
     keep(stored, 1)
     until_state(stored, "view.kept.length === 1")
-    context, url = stored.context, stored.url
-    context.add_init_script(script)
+    other, last = (stored.context.new_page() for _ in range(2))
+    for tab in (stored, other, last):
+        tab.add_init_script(script)
+    url = stored.url
     stored.reload()
     expect(stored.locator(".card.new")).to_have_count(4)
-    other = context.new_page()
     other.goto(url)
     expect(other.locator("#model")).not_to_be_empty()
     expect(other.locator("#earlier")).to_be_hidden()  # the first tab is open
@@ -351,7 +355,6 @@ def test_a_new_tab_goes_on_with_the_photos_of_a_closed_one_or_deletes_them(store
     other.click("#earlier-open")
     expect(other.locator(".card.new")).to_have_count(4)
     expect(other.locator("#kept-words")).to_have_text("1 kept")
-    last = context.new_page()
     other.close()
     last.goto(url)
     last.click("#earlier-forget")
@@ -364,11 +367,12 @@ def test_a_new_tab_goes_on_with_the_photos_of_a_closed_one_or_deletes_them(store
 
 def test_a_tab_whose_photos_another_took_over_while_it_slept_begins_anew(stored) -> None:
     """Over plain HTTP, without locks, a tab that sleeps does not answer."""
-    stored.context.add_init_script("Object.defineProperty(navigator, 'locks', {value: undefined})")
+    other = stored.context.new_page()
+    for tab in (stored, other):
+        tab.add_init_script(NO_LOCKS)
     stored.reload()
     expect(stored.locator(".card.new")).to_have_count(4)
     stored.evaluate("BroadcastChannel.prototype.postMessage = () => {}")
-    other = stored.context.new_page()
     other.goto(stored.url)
     other.click("#earlier-open")
     expect(stored.locator("#welcome")).to_be_visible()

@@ -8,7 +8,9 @@ from tests.service.page.stored import until_stored
 
 def test_the_demonstration_is_live_and_nothing_comes_from_elsewhere(open_page, upload, service) -> None:
     """The page requests no other host."""
-    page = open_page(ready=False, demo=True, reduced_motion="no-preference")
+    page = open_page(None, demo=True, reduced_motion="no-preference")
+    page.context.new_cdp_session(page).send("Network.clearBrowserCache")  # tests before this one may have filled it
+    page.goto("/")
     expect(page.locator("#hero-colorings li")).to_have_count(4)
     (options,) = service.colorizer.options
     assert (options.n, options.seed) == (4, 7)
