@@ -6,7 +6,6 @@ from shutil import copy
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
-from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Page, expect
 
@@ -20,8 +19,9 @@ TABLET = {"viewport": {"width": 768, "height": 1024}, "has_touch": True}
 
 def findings(page: Page) -> list[str]:
     """List axe's findings of any impact, by all of its rules."""
-    axe = Axe("" if page.evaluate("'axe' in window") else AXE_SCRIPT)
-    violations = axe.run(page).response["violations"]
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE_SCRIPT)
+    violations = page.evaluate("axe.run().then(({ violations }) => violations)")  # the rest takes a third of the time
     return [
         f"{each['id']} ({each['impact']}): {node['html'][:120]} {node.get('failureSummary', '')}"
         for each in violations
