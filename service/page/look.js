@@ -7,6 +7,7 @@ import { QUALITY } from "./work.js";
 const TILE = 2048; // pixels a side, at a time; every WebGL has so much room
 const PREVIEW = 1600; // pixels of the longer side, while a slider moves
 const GRAY = { saturation: 0, warmth: 0 };
+const KEPT = 5000; // milliseconds after a picture, in which the next can use what was compiled for it
 
 const VERTEX = `attribute vec2 corner; varying vec2 at;
 void main() { at = vec2(corner.x, 1.0 - corner.y); gl_Position = vec4(2.0 * corner - 1.0, 0.0, 1.0); }`;
@@ -114,6 +115,24 @@ function pair(left, right) {
   return canvas;
 }
 
+let tile = null; // {canvas, gl, paint}
+let timer = null;
+
+/** Draw a bitmap with a look on a canvas that lasts until the next await. Pictures that follow each other share it. */
+function painted(bitmap, look) {
+  if (!tile || tile.gl.isContextLost()) {
+    const canvas = document.createElement("canvas");
+    tile = { canvas, paint: painter(canvas), gl: canvas.getContext("webgl") };
+  }
+  clearTimeout(timer);
+  timer = setTimeout(() => {
+    tile.gl.getExtension("WEBGL_lose_context")?.loseContext(); // browsers allow few at a time
+    tile = null;
+  }, KEPT);
+  tile.paint(bitmap, look);
+  return tile.canvas;
+}
+
 /** Return a picture with a look as a canvas of its own size. */
 async function withLook(blob, look) {
   const whole = await createImageBitmap(blob, EXACT);
@@ -123,14 +142,10 @@ async function withLook(blob, look) {
     context.drawImage(whole, 0, 0);
     return canvas;
   }
-  const tile = document.createElement("canvas");
-  const paint = painter(tile);
   for (let y = 0; y < whole.height; y += TILE) for (let x = 0; x < whole.width; x += TILE) {
     const part = await createImageBitmap(whole, x, y, Math.min(TILE, whole.width - x), Math.min(TILE, whole.height - y), EXACT);
-    paint(part, look);
-    context.drawImage(tile, x, y);
+    context.drawImage(painted(part, look), x, y);
   }
-  tile.getContext("webgl").getExtension("WEBGL_lose_context")?.loseContext(); // browsers allow few at a time
   return canvas;
 }
 

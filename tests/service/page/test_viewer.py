@@ -282,3 +282,27 @@ def test_a_look_is_seen_at_once_and_on_its_card_and_of_many_the_last_alone_is_ma
     viewed.click("#fix")
     for thumbnail in ("#history img", "#strip img", "#fix-colorings img"):
         expect(viewed.locator(thumbnail).first).to_have_attribute("src", seen)
+
+
+def test_pictures_with_a_look_share_a_compiled_program_until_it_is_lost(page) -> None:
+    found = page.evaluate("""async () => {
+      const { withLook } = await moduleOfThePage('look.js');
+      const { getContext } = HTMLCanvasElement.prototype;
+      const used = new Set();
+      HTMLCanvasElement.prototype.getContext = function (kind, ...more) {
+        const context = getContext.call(this, kind, ...more);
+        if (kind === 'webgl') used.add(context);
+        return context;
+      };
+      const photo = await (await fetch('page/samples/coffee.jpg')).blob();
+      const colors = async () => {
+        const picture = await withLook(photo, { saturation: 0.5, warmth: 0 });
+        return String(picture.getContext('2d').getImageData(0, 0, 9, 9).data);
+      };
+      const all = [await colors(), await colors(), used.size];
+      for (const each of used) each.getExtension('WEBGL_lose_context').loseContext();
+      return [...all, await colors(), used.size];
+    }""")
+    first, second, shared, third, used = found
+    assert first == second == third
+    assert (shared, used) == (1, 2)
