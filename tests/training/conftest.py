@@ -56,7 +56,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def few_photos(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of four photos, for runs whose result does not matter."""
+    """A folder of the first four photos."""
     folder = tmp_path_factory.mktemp("few-photos")
     for path in sorted(photos.iterdir())[:4]:
         shutil.copy(path, folder)

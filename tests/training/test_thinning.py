@@ -99,8 +99,7 @@ def test_thin_levels_learn(cinn: Cinn, tiny_file: Path, few_photos: Path, kept: 
     found = load_checkpoint(path)
     assert found.name == "thin"
     assert found.cinn.config == replace(TINY, details=THIN)
-    (features,) = kept.glob("*/")
-    (batch,) = FeatureDataset([[features]], 0.2).held_out_batches(4)
+    (batch,) = FeatureDataset([[kept / f"{few_photos.name}-0"]], 0.2).held_out_batches(4)
     before, after = (
         ThinnedObjective(thinner.eval(), cinn).held_out(batch, generator())[0]
         for thinner in (thin(cinn, THIN), found.cinn)
