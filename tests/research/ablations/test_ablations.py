@@ -105,7 +105,7 @@ def test_samples_that_overflow_are_counted(config: StudyConfig) -> None:
     row = ablations._measure(cinn, config)
     assert row["failed"] == 1
     assert "best_of_8_pixel" not in row
-    figure({WHOLE: row}, config.out / "it.png")
+    figure({WHOLE: row, QUICK[0]: row}, config.out / "it.png")
     with Image.open(config.out / "it.png") as image:
         assert image.width > 1000
 
