@@ -17,9 +17,9 @@ def test_a_seed_draws_the_photos_and_failures_are_those_farthest_from_the_truth(
 ) -> None:
     sheet = tmp_path / "sheet.png"
     options = ["--data", subsets, "--weights", tiny_file, "--photos", 2, "--out", sheet]
-    choices = ([], ["--photos", 1, "--seed", 0], ["--photos", 1, "--seed", 3], ["--failures"])
+    choices = ([], ["--photos", 1, "--seed", 0], ["--seed", 3], ["--failures"])
     default, same, other, failures = (run(sheets.main, *options, *each).stdout.splitlines() for each in choices)
-    assert default == same + other  # seed 0 is the default; each of the two seeds begins with another photo
+    assert default == same + other[:1] == other[::-1]  # seed 0 is the default; the other has the other order
     assert failures == sorted(default, key=lambda line: -float(line.split()[1]))
     with Image.open(sheet) as image:
         assert image.size == (7 * 260 - 4, 18 + 2 * 260 - 4)
