@@ -144,7 +144,8 @@ async function withLook(blob, look) {
   }
   for (let y = 0; y < whole.height; y += TILE) for (let x = 0; x < whole.width; x += TILE) {
     const part = await createImageBitmap(whole, x, y, Math.min(TILE, whole.width - x), Math.min(TILE, whole.height - y), EXACT);
-    context.drawImage(painted(part, look), x, y);
+    const drawn = painted(part, look);
+    context.drawImage(drawn, x, y);
   }
   return canvas;
 }

@@ -286,7 +286,7 @@ def test_a_look_is_seen_at_once_and_on_its_card_and_of_many_the_last_alone_is_ma
 
 def test_pictures_with_a_look_share_a_compiled_program_until_it_is_lost(page) -> None:
     found = page.evaluate("""async () => {
-      const { withLook } = await moduleOfThePage('look.js');
+      const { lookFile } = await moduleOfThePage('look.js');
       const { getContext } = HTMLCanvasElement.prototype;
       const used = new Set();
       HTMLCanvasElement.prototype.getContext = function (kind, ...more) {
@@ -296,8 +296,8 @@ def test_pictures_with_a_look_share_a_compiled_program_until_it_is_lost(page) ->
       };
       const photo = await (await fetch('page/samples/coffee.jpg')).blob();
       const colors = async () => {
-        const picture = await withLook(photo, { saturation: 0.5, warmth: 0 });
-        return String(picture.getContext('2d').getImageData(0, 0, 9, 9).data);
+        const file = await lookFile(photo, { saturation: 0.5, warmth: 0 }, 'png');
+        return String(new Uint8Array(await file.arrayBuffer()));
       };
       const all = [await colors(), await colors(), used.size];
       for (const each of used) each.getExtension('WEBGL_lose_context').loseContext();
