@@ -13,6 +13,8 @@ import { count, sampleTitle } from "./words.js";
 import { mostOf } from "./work.js";
 
 const MOST_STEPS = Number(byId("steps").max);
+const NO_START = "There are no steps between these two. One of them must be a coloring by the present model that is no variation, and that has neither fixed colors nor the colors of another photo.";
+const TOO_LARGE = "There are no steps between these two: the photo is too large for three colorings in one answer.";
 let samples = [];
 let sides = [0, 1]; // places in `samples`
 
@@ -74,9 +76,11 @@ function show() {
     figure.querySelector(".turn").hidden = samples.length < 3;
   }
   const most = store.model ? Math.min(MOST_STEPS, mostOf(samples[0].run.photo)) : MOST_STEPS;
-  const possible = most >= Number(byId("steps").min) && canInterpolate(sides.map((place) => samples[place]));
+  const fits = most >= Number(byId("steps").min);
+  const possible = fits && canInterpolate(sides.map((place) => samples[place]));
   byId("steps").max = most;
   byId("steps").oninput(); // the value is no more than that
   byId("between").hidden = !possible;
   byId("between-not").hidden = possible;
+  byId("between-not").textContent = fits ? NO_START : TOO_LARGE;
 }

@@ -81,6 +81,16 @@ def test_two_side_by_side_and_the_steps_between(kept, service) -> None:
     expect(kept.locator(".card.new .foot").first).to_contain_text("Step 1 of 6")
 
 
+def test_the_comparison_says_which_reason_there_is_against_steps(page, upload, service, monkeypatch) -> None:
+    monkeypatch.setitem(service.settings, "max_output_pixels", 130_000)  # two of the photo's 300 × 200
+    page.reload()
+    upload(page)
+    keep(page, 0, 1)
+    page.click("#compare-open")
+    expect(page.locator("#between-not")).to_contain_text("too large")
+    expect(page.locator("#between-not")).not_to_contain_text("model")
+
+
 def test_the_comparison_leaves_the_better_one(kept) -> None:
     keep(kept, 1)
     kept.click("#compare-open")
