@@ -169,7 +169,9 @@ function showSample() {
     byId(id).value = value;
     byId(id).oninput({ preview: false });
   }
-  byId("look-reset").hidden = isPlain({ saturation, warmth });
+  const plain = isPlain({ saturation, warmth });
+  byId("look-reset").hidden = plain;
+  byId("look-note").hidden = plain || !sample.hints?.length;
   byId("vary").disabled = sample.run.temperature === 0; // all would be equal to it
   byId("vary-tools").hidden = sample.run.temperature === 0;
   byId("vary-not").hidden = sample.run.temperature !== 0;

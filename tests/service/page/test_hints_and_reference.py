@@ -94,12 +94,14 @@ def test_a_fixed_color_keeps_the_look(page, upload) -> None:
     for count, (x, name) in enumerate([(0.75, "sky"), (0.6, "grass")], 1):
         fix(page, x, name, count)
     page.click("#fix-done")
+    expect(page.locator("#look-note")).to_be_visible()
     expect(page.locator("#viewer-title")).to_have_text("Coloring 2")
     expect(page.locator("#saturation-out")).to_have_text("50 %")
     expect(page.locator("#warmth-out")).to_have_text("+30")
     expect(page.locator("#look-reset")).to_be_visible()
     page.click("#next")  # each has its own
     expect(page.locator("#saturation-out")).to_have_text("100 %")
+    expect(page.locator("#look-note")).to_be_hidden()
     page.click("#previous")
     page.locator("#saturation").fill("0.25")
     page.click("#fix")
