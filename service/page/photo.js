@@ -36,6 +36,9 @@ function fingerprint(bytes) {
 /** All colorings of a photo, of all its runs. */
 export const samplesOf = (photo) => photo.runs.flatMap((run) => run.samples);
 
+/** Colorings that a coloring is compared with: its photo's, without those that gave way to ones with other fixed colors. */
+export const peersOf = ({ run }) => run.photo.runs.filter((each) => !each.superseded || each === run || store.view.runs.includes(each)).flatMap(({ samples }) => samples);
+
 /** Picture of the gray photo: itself, or a coloring of the same lightness; both shown through `.gray`. */
 export const grayUrl = (photo) => (photo.shows ? photo.url : samplesOf(photo)[0]?.url);
 
@@ -54,7 +57,7 @@ export function coverOf(photo) {
  * of one photo's colorings mostly differ by less than half a bit.
  */
 export function likelihoodWords(sample) {
-  const bits = samplesOf(sample.run.photo).map((each) => each.bits_per_dim);
+  const bits = peersOf(sample).map((each) => each.bits_per_dim);
   if (bits.length < 2) return null;
   const behind = sample.bits_per_dim - Math.min(...bits);
   return behind < 0.08 ? "very likely" : behind < 0.3 ? "likely" : "unusual";

@@ -10,7 +10,7 @@ import { announce } from "./notices.js";
 import { STRENGTH } from "./options.js";
 import { closePalette, isPaletteOpen } from "./palette.js";
 import { setUpPeek } from "./peek.js";
-import { grayUrl, likelihoodWords, samplesOf } from "./photo.js";
+import { grayUrl, likelihoodWords, peersOf } from "./photo.js";
 import { canSharePictures, sharePictures, shareSample, showShare } from "./share.js";
 import { changeLook, isPlain, listen, lookOf, shownSamples, store } from "./store.js";
 import { setUpSwipe } from "./swipe.js";
@@ -178,7 +178,7 @@ function showSample() {
   byId("fix").hidden = sample.run.kind !== "colorizations";
   byId("spread-tools").hidden = store.view.photos.length < 2;
   const words = likelihoodWords(sample);
-  const all = samplesOf(photo);
+  const all = peersOf(sample);
   const likelier = all.filter((each) => each.bits_per_dim < sample.bits_per_dim).length;
   byId("chance").hidden = !words;
   byId("chance").textContent = words ? `The model finds these colors ${words}: of this photo's ${all.length} colorings, ${likelier || "none"} ${likelier > 1 ? "are" : "is"} likelier.` : "";

@@ -96,6 +96,7 @@ def test_a_fixed_color_keeps_the_look(page, upload) -> None:
     page.click("#fix-done")
     expect(page.locator("#look-note")).to_be_visible()
     expect(page.locator("#viewer-title")).to_have_text("Coloring 2")
+    expect(page.locator("#chance")).to_contain_text("of this photo's 8 colorings")  # without those of one fixed color
     expect(page.locator("#saturation-out")).to_have_text("50 %")
     expect(page.locator("#warmth-out")).to_have_text("+30")
     expect(page.locator("#look-reset")).to_be_visible()
