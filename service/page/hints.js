@@ -50,8 +50,14 @@ function ask(at) {
   openPalette(toStage(place), lightness({ x, y }), (choice) => {
     changeHints(photo, [...hintsOf(photo), { x, y, ...choice }]);
     dots[hintsOf(photo).length - 1].focus({ preventScroll: true });
-  });
+  }, { used: used() });
 }
+
+/** The colors without a name that points have. */
+const used = () => hintsOf(fixed()).filter(({ name }) => !name).map(asked);
+
+/** The color that was chosen for a point; of a link, the one adapted to the point. */
+const asked = ({ color, chosen = color }) => chosen;
 
 const lightness = (at) => lightnessAt(byId("before"), at);
 
@@ -63,7 +69,7 @@ const replace = (i, patch) => changeHints(fixed(), hintsOf(fixed()).map((hint, j
 /** Move a point: adapt the chosen color to the new lightness. A link holds only the adapted color. */
 function move(i, to) {
   const at = rounded(to);
-  const { color, chosen = color } = hintsOf(fixed())[i];
+  const chosen = asked(hintsOf(fixed())[i]);
   replace(i, { ...at, chosen, color: atLightness(chosen, lightness(at)).hex });
 }
 
@@ -78,7 +84,7 @@ function recolor(i) {
   openPalette(toStage(hint), lightness(hint), (choice) => {
     replace(i, choice);
     dots[i].focus({ preventScroll: true });
-  }, () => remove(i));
+  }, { used: used(), now: asked(hint), remove: () => remove(i) });
 }
 
 /** Paint the points and their list. */
@@ -124,7 +130,11 @@ function isFollowed(photo) {
   return run ? sameHints(run.fields.hints, hints) : !hints.length;
 }
 
-const words = ({ x, y, color, name }) => `${name ?? color}, at ${Math.round(100 * x)} %, ${Math.round(100 * y)} %`;
+function words(hint) {
+  const { x, y, color, name } = hint;
+  const what = name ?? asked(hint);
+  return `${what}${what[0] === "#" && what !== color ? ` (here ${color})` : ""}, at ${Math.round(100 * x)} %, ${Math.round(100 * y)} %`;
+}
 
 function listed(hint, i) {
   const sample = make("i", { "aria-hidden": "true" });

@@ -18,6 +18,7 @@ const ALMOST_BLACK = 8; // L*
 const ALMOST_WHITE = 97;
 const BESIDE = 30; // pixels from the point to the palette
 const EDGE = 8; // pixels from the palette to the edge of the stage
+const USED = 4; // colors of other points, the latest
 const LEAST_CHROMA = 0.4; // of the color's own, that sRGB must hold at the point's lightness
 
 let onChoose = () => {};
@@ -25,6 +26,12 @@ let onChoose = () => {};
 /** Set up the palette: its choices go to whoever opened it. */
 export function setUpPalette() {
   byId("palette-color").onchange = ({ target }) => choose(target.value, null);
+  byId("palette-hex").onkeydown = (event) => {
+    if (event.key !== "Enter") return;
+    event.preventDefault(); // it would press the point, which has the focus then
+    const { value } = event.target;
+    if (value && event.target.reportValidity()) choose(`#${value.replace("#", "").toLowerCase()}`, null);
+  };
   byId("palette-pick").hidden = !("EyeDropper" in window);
   byId("palette-pick").onclick = async () => {
     const picked = await new window.EyeDropper().open().catch(() => null); // null: it was left with Escape
@@ -52,14 +59,20 @@ export function closePalette() {
   byId("palette").hidden = byId("pending-dot").hidden = true;
 }
 
-/** Show the colors that fit `lightness` beside a place on the stage. `remove`: what its last button does, if there is one. */
-export function openPalette(place, lightness, chosen, remove) {
+/**
+ * Show the colors that fit `lightness` beside a place on the stage, and the colors `used` for other points. `now`: the color
+ * that the point has. `remove`: what the last button does, if there is one.
+ */
+export function openPalette(place, lightness, chosen, { used, now, remove }) {
   const palette = byId("palette");
   onChoose = chosen;
   palette.dataset.lightness = lightness;
   byId("palette-note").hidden = lightness > ALMOST_BLACK && lightness < ALMOST_WHITE;
   byId("palette-note").textContent = `This point is almost ${lightness > 50 ? "white" : "black"}: a color hardly shows here.`;
-  byId("palette-swatches").replaceChildren(...fitting(lightness).map(swatch));
+  const others = [...new Set(used)].slice(-USED).map((color) => ({ color, ...atLightness(color, lightness) }));
+  byId("palette-swatches").replaceChildren(...[...fitting(lightness), ...others].map(swatch));
+  byId("palette-hex").value = now ?? "";
+  if (now) byId("palette-color").value = now;
   byId("palette-remove").hidden = !remove;
   byId("palette-remove").onclick = () => {
     closePalette();
@@ -94,7 +107,7 @@ function fitting(lightness) {
 function swatch({ name, color, hex }) {
   const dot = make("i", { "aria-hidden": "true" });
   dot.style.setProperty("--dot", hex);
-  return make("button", { type: "button", className: "quiet", onclick: () => choose(color, name) }, dot, name);
+  return make("button", { type: "button", className: "quiet", onclick: () => choose(color, name ?? null) }, dot, name ?? color);
 }
 
 /** The lightness L* of a point of a picture, averaged over five by five pixels. */

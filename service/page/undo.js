@@ -7,7 +7,7 @@ export function setUpUndo() {
   byId("undo").onclick = undo;
   byId("redo").onclick = redo;
   addEventListener("keydown", (event) => {
-    if (!(event.ctrlKey || event.metaKey) || event.target.matches('input[type="number"], input[type="password"]')) return;
+    if (!(event.ctrlKey || event.metaKey) || event.target.matches('input[type="number"], input[type="text"], input[type="password"]')) return;
     const letter = /^[a-z]$/i.test(event.key) ? event.key : event.code.replace("Key", ""); // for other scripts, use the keys' places
     const key = letter.toLowerCase();
     const action = key === "y" || (key === "z" && event.shiftKey) ? redo : key === "z" ? undo : null;

@@ -391,6 +391,37 @@ def test_points_move_change_vanish_and_come_back_and_take_any_color(fixing, serv
         assert red > blue + 50
 
 
+def test_a_hex_value_may_be_typed_is_listed_as_typed_and_is_offered_for_the_next_point(fixing, service) -> None:
+    """Of one uniform at two points."""
+    typed = fixing.locator("#palette-hex")
+    click_at(fixing, 0.25, 0.5)
+    zoom = fixing.locator("#zoom-percent").inner_text()
+    typed.press_sequentially("#1f2a4")
+    typed.press("Enter")  # too short
+    expect(fixing.locator("#palette")).to_be_visible()
+    typed.press_sequentially("4")
+    assert typed.input_value() == "#1f2a44"
+    expect(fixing.locator("#zoom-percent")).to_have_text(zoom)  # 1 and 0 are keys of the view
+    typed.press("Enter")
+    expect(fixing.locator("#palette")).to_be_hidden()
+    followed(fixing, 1)
+    expect(fixing.locator("#hint-list li")).to_contain_text("#1f2a44 (here #")
+    click_at(fixing, 0.75, 0.5)
+    expect(typed).to_have_value("")
+    fixing.locator("#palette-swatches").get_by_role("button", name="#1f2a44").click()
+    followed(fixing, 2)
+    expect(fixing.locator("#hint-list li").last).to_contain_text("#1f2a44 (here #")
+    for hint in service.colorizer.options[-1].hints:
+        red, green, blue = hint.color
+        assert blue > green > red
+    fixing.locator(".dot").first.click()
+    expect(typed).to_have_value("#1f2a44")
+    expect(fixing.locator("#palette-color")).to_have_value("#1f2a44")
+    typed.fill("C81E1E")
+    typed.press("Enter")
+    expect(fixing.locator("#hint-list li").first).to_contain_text("#c81e1e (here #")
+
+
 def test_undo_closes_the_palette_of_a_point_that_it_takes_away_and_a_view_that_another_photo_replaces(
     fixing, upload, color_photo
 ) -> None:
