@@ -176,6 +176,7 @@ function showSample() {
   byId("vary-tools").hidden = sample.run.temperature === 0;
   byId("vary-not").hidden = sample.run.temperature !== 0;
   byId("fix").hidden = sample.run.kind !== "colorizations";
+  byId("fix-not").hidden = !byId("fix").hidden;
   byId("spread-tools").hidden = store.view.photos.length < 2;
   const words = likelihoodWords(sample);
   const all = peersOf(sample);

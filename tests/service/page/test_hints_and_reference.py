@@ -6,7 +6,17 @@ from playwright.sync_api import FloatRect, Locator, Page, expect
 
 from benchmarks.figures.steps import click_at, drop, hold, keep
 from model.options import TRANSFER_WEIGHTS
-from tests.service.page.steps import add_more, borrow, colorize_again, drag, expect_colorings, resize, swipe, taken
+from tests.service.page.steps import (
+    add_more,
+    borrow,
+    colorize_again,
+    drag,
+    expect_colorings,
+    more_like,
+    resize,
+    swipe,
+    taken,
+)
 from tests.service.page.stored import until_stored
 from tests.service.waiting import eventually
 
@@ -132,6 +142,17 @@ def test_a_fixed_color_keeps_the_look(page, upload) -> None:
         expect(page.locator("#keep")).to_have_attribute("aria-pressed", "true")
         page.keyboard.press("Control+z")
     expect(page.locator("#keep")).to_have_attribute("aria-pressed", "false")
+
+
+def test_a_variation_says_why_its_colors_cannot_be_fixed(page, upload) -> None:
+    upload(page)
+    page.locator(".card.new .open").first.click()
+    expect(page.locator("#fix-not")).to_be_hidden()
+    more_like(page, "coloring 1")
+    page.locator(".card.new .open").last.click()
+    expect(page.locator("#viewer-title")).to_contain_text("Variation")
+    expect(page.locator("#fix")).to_be_hidden()
+    expect(page.locator("#fix-not")).to_be_visible()
 
 
 def test_a_look_stays_if_a_fixed_color_is_removed_before_it_is_drawn(page, upload) -> None:
