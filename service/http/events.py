@@ -53,6 +53,7 @@ class Stream(Response):
         self._is_open = False
         self._parts: deque[bytes] = deque()
         self._unread = 0
+        self._is_whole = False
         self._sending = False
         self._failure = asyncio.timeout(None)
 
@@ -63,9 +64,10 @@ class Stream(Response):
         self._is_open = True
         self._change.set()
 
-    async def emit(self, part: bytes) -> None:
-        """Send a part, in order. Waits while too much is unread."""
+    async def emit(self, part: bytes, last: bool = False) -> None:
+        """Send a part, in order. Waits while too much is unread. last: no later failure changes the answer."""
         self._parts.append(part)
+        self._is_whole = last
         self._unread += len(part)
         self._change.set()
         await self._until(lambda: self._unread <= MAX_UNREAD_BYTES)
@@ -168,6 +170,8 @@ class Stream(Response):
         except Exception:  # last resort: tell the client about any error
             log.exception("unexpected_error")
             problem, gone = internal_problem(), False
+        if self._is_whole and not self._is_broken_off and not gone:  # all is made; its client only reads slowly
+            return b""
         self._request.state.code = problem.code  # for the log and the metrics
         if self._is_broken_off:
             return None

@@ -106,7 +106,7 @@ async def answer(colorization: Colorization, form: Form, stream: Stream, run: Ru
             async for sample in samples:
                 await stream.emit(await run(_write, sample, b"event: coloring\ndata: ", b"\n\n"))
             done = ColorizationDone(**dict(colorization.facts), timings=Timings(**colorization.timings))
-            await stream.emit(await run(write_event, "done", done))
+            await stream.emit(await run(write_event, "done", done), last=True)
         elif form.media_type in (JSON, ZIP):
             first = await anext(samples)
             writer = (_JsonWriter if form.media_type == JSON else _ZipWriter)(colorization)

@@ -167,3 +167,16 @@ def test_a_slow_reader_gets_all_and_stands_in_nobodys_way(start, noise: bytes, g
     *colorings, (last, _) = parse(text)
     assert last == "done"
     assert [data for _, data in colorings] == whole
+
+
+def test_nothing_follows_done(service, noise: bytes, monkeypatch) -> None:
+    service.hurry(noise, 2, monkeypatch)
+    with service.log() as lines, unread_answer(service, noise, EVENTS["Accept"], n=2, buffer_bytes=4096) as connection:
+        eventually(lambda: service.metric("accepted_requests") == 1)
+        eventually(lambda: service.metric("accepted_requests") == 0)  # not read before the deadline
+        answer = HTTPResponse(connection)
+        answer.begin()
+        events = parse(answer.read().decode())
+    assert [name for name, _ in events] == ["coloring", "coloring", "done"]
+    (answered,) = [line for line in lines if line.get("path") == "/v1/colorizations"]
+    assert "code" not in answered, "its client has all of it"
