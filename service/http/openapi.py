@@ -140,8 +140,8 @@ def coloring_answer(endpoint: ColorEndpoint) -> dict[str, Any]:
                 "milliseconds of each step; not for events", "decode;dur=21.0, queue;dur=0.2, sample;dur=87.1"
             ),
             "X-Request-Id": _header("id of the request, as sent or generated; the log shows it", "6b1f0c"),
-            "Tintflow-Seed": _header("seed used; for a zip or a bare image", "7"),
-            "Tintflow-Noise-Seed": _header("noise seed used; for a zip or a bare image of variations", "11"),
+            "Tintflow-Seed": _header("seed used; for events, a zip or a bare image", "7"),
+            "Tintflow-Noise-Seed": _header("noise seed used; for events, a zip or a bare image of variations", "11"),
             "Tintflow-Temperature": _header("temperature used; for a zip or a bare image", str(TEMPERATURE_EXAMPLE)),
             "Tintflow-Index": _header("of a zip or a bare image: of each sample", "0"),
             "Tintflow-Bits-Per-Dim": _header("of a zip or a bare image: of each sample", "2.91"),

@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
+from model.options import Options
 from service.api.formats import FORMATS, OutputFormat
 from service.api.parameters import Parameters
-from service.api.schemas import ColorizationDone, Timings
+from service.api.schemas import ColorizationDone, ColorizationFacts, Timings
 from service.errors import NotAcceptableError
 from service.http.events import EVENTS, Stream, write_event
 from service.pipeline import Colorization, Sample
 
-__all__ = ["Form", "answer", "choose_form"]
+__all__ = ["Form", "answer", "choose_form", "seeds"]
 
 JSON = "application/json"
 ZIP = "application/zip"
@@ -135,15 +136,19 @@ def _headers(colorization: Colorization, form: Form) -> dict[str, str]:
         "Tintflow-Id": facts.id,
         "Tintflow-Model": facts.model,
         "Tintflow-Model-Sha256": facts.model_sha256 or "",
-        "Tintflow-Seed": str(facts.seed),
         "Tintflow-Temperature": str(facts.temperature),
         "Tintflow-Index": ", ".join(map(str, drawn.indices)),
         "Tintflow-Bits-Per-Dim": ", ".join(map(str, drawn.bits_per_dim)),
         "Tintflow-Latent-Norm": ", ".join(map(str, drawn.latent_norms)),
     }
-    if facts.noise_seed is not None:
-        headers["Tintflow-Noise-Seed"] = str(facts.noise_seed)
-    return headers
+    return headers | seeds(facts)
+
+
+def seeds(known: Options | ColorizationFacts) -> dict[str, str]:
+    """Return the headers of the seeds, which events have, too: a stream that is cut off can be asked for again."""
+    noise_seed = getattr(known, "noise_seed", None)
+    noise = {} if noise_seed is None else {"Tintflow-Noise-Seed": str(noise_seed)}
+    return {"Tintflow-Seed": str(known.seed)} | noise
 
 
 def _delta_e(sample: Sample) -> str:

@@ -18,7 +18,7 @@ from service.http import problems
 from service.http.events import EVENTS, Stream
 from service.http.openapi import body, coloring_answer
 from service.http.request import check_options, read_request
-from service.http.response import answer, choose_form
+from service.http.response import answer, choose_form, seeds
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 
@@ -72,7 +72,7 @@ async def _colorings(endpoint: ColorEndpoint, request: Request, engine: EngineOf
 
             async def make() -> None:
                 if form.media_type == EVENTS:
-                    stream.open(EVENTS, {})  # so that comments keep the connection alive from now on
+                    stream.open(EVENTS, seeds(options))  # so that comments keep the connection alive from now on
                 quality = parameters.output_compression
                 colorization = await pipeline.colorize(endpoint, uploads, options, form.output_format, quality)
                 pipeline.begin_answer()

@@ -72,6 +72,20 @@ def test_events_say_what_json_says(service, grey_png: bytes, path: str) -> None:
     assert set(done["timings"]) == set(whole["timings"])
 
 
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [("/v1/colorizations", {}), ("/v1/variations", {"seed": 7, "index": 0})],
+    ids=["random", "noise"],
+)
+def test_a_stream_that_is_cut_off_has_said_its_seeds(service, grey_png: bytes, path: str, fields: dict) -> None:
+    answer = service.post_to(path, grey_png, EVENTS, n=1, **fields)
+    _, (_, done) = parse(answer.text)
+    names = ("Tintflow-Seed", "Tintflow-Noise-Seed")
+    assert [answer.headers.get(name) for name in names] == [
+        None if done.get(key) is None else str(done[key]) for key in ("seed", "noise_seed")
+    ]
+
+
 def test_a_coloring_comes_before_the_next_is_made(held, grey_png: bytes) -> None:
     service, permit, made = held
     form = {"files": {"image": grey_png}, "data": {"n": "3"}, "headers": EVENTS}
