@@ -192,6 +192,8 @@ class Engine:
             seconds = f"{self._settings.deadline_seconds:g} seconds"
             if pipeline.is_answering:  # its client may be what is slow
                 told = f"not made and read within {seconds} of being drawn; ask for fewer colorings, or read faster"
+            elif not pipeline.is_uploaded:
+                told = f"the upload was not complete within {seconds}; send a smaller file, or use a faster connection"
             else:
                 told = f"not ready within {seconds}, upload included; ask for fewer colorings, or try again later"
             raise DeadlineError(told) from error

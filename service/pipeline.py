@@ -97,7 +97,7 @@ class Pipeline:
         self._deadline = deadline
         self._held = held
         self.place = place
-        self.is_answering = False
+        self.is_uploaded = self.is_answering = False
 
     def begin_answer(self) -> None:
         """Restart the deadline: reading the answer may take as long as making it."""
@@ -214,6 +214,7 @@ class Pipeline:
 
     async def _decode(self, uploads: Mapping[str, bytes]) -> tuple[DecodedPhoto, DecodedPhoto | None]:
         """Decode the photo and the reference, if any, in parallel."""
+        self.is_uploaded = True
         work = [asyncio.ensure_future(self._decode_one(name, upload)) for name, upload in uploads.items()]
         try:
             photos = dict(zip(uploads, await asyncio.gather(*work), strict=True))

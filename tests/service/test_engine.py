@@ -75,7 +75,7 @@ def test_slow_upload_meets_the_deadline(service, monkeypatch) -> None:
         yield b'AAAA"}'
 
     answer = service.client.post(PATH, content=trickle(), headers={"Content-Type": "application/json"})
-    assert_problem(answer, 504, "deadline", "0.2 seconds, upload included", "try again later")
+    assert_problem(answer, 504, "deadline", "upload was not complete within 0.2 seconds", "a smaller file")
 
 
 def test_a_client_that_leaves_holds_no_place_and_gets_no_work(start, pool, grey_png) -> None:
