@@ -190,13 +190,16 @@ def problem_in(body: object, response: httpx.Response) -> ProblemError:
         code=code,
         errors=tuple(FieldProblem(str(each.get("field")), str(each.get("message"))) for each in fields),
         request_id=response.headers.get("x-request-id"),
-        retry_after=_retry_after(response),
+        retry_after=_retry_after(response, problem.get("retry_after")),
     )
 
 
-def _retry_after(response: httpx.Response) -> float | None:
-    """Return the seconds in Retry-After, which is a number or a date (RFC 9110, 10.2.3)."""
-    text = response.headers.get("retry-after", "")
+def _retry_after(response: httpx.Response, told: object = None) -> float | None:
+    """Return the seconds in Retry-After, which is a number or a date (RFC 9110, 10.2.3).
+
+    told: a problem's own `retry_after`, which counts without the header, as in an event.
+    """
+    text = response.headers.get("retry-after", "" if told is None else str(told))
     if text.isdecimal():
         return float(text)
     try:

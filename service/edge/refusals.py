@@ -24,14 +24,15 @@ def refusal(status: int, code: str, detail: str) -> bytes:
     """Return a whole answer of HTTP/1.1, whose body is the problem. The connection must close after it."""
     title = HTTPStatus(status).phrase
     problem = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail}
-    body = json.dumps(problem).encode()
+    retries = {"retry_after": RETRY_SECONDS} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    body = json.dumps(problem | retries).encode()
     head = (
         f"HTTP/1.1 {status} {title}",
         "content-type: application/problem+json",
         f"content-length: {len(body)}",
         f"x-request-id: {uuid4().hex}",
         *(f"{name}: {value}" for name, value in (HEADERS | {"Content-Security-Policy": NOTHING}).items()),
-        *([f"retry-after: {RETRY_SECONDS}"] if status == HTTPStatus.SERVICE_UNAVAILABLE else []),
+        *(f"retry-after: {seconds}" for seconds in retries.values()),
         "connection: close",
     )
     return "\r\n".join([*head, "", ""]).encode() + body

@@ -99,6 +99,11 @@ class Problem(BaseModel):
     )
     detail: str = Field(description="for people", examples=["temperature: Input should be less than or equal to 2"])
     errors: list[FieldProblem] | None = Field(default=None, description="the fields at fault, if any")
+    retry_after: int | None = Field(
+        default=None,
+        description="seconds to wait, as in `Retry-After`, a header that an event cannot have",
+        examples=[5],
+    )
 
 
 ErrorMember = Callable[[Problem], Any]
@@ -133,7 +138,10 @@ def describe(error: Exception) -> Problem:
         fields = list(error.problems)
     if isinstance(error, InputError):
         fields = [FieldProblem(error.name, error.reason)]
-    return _problem(status, code, detail, fields)
+    problem = _problem(status, code, detail, fields)
+    if isinstance(error, errors.RetryLaterError):
+        problem.retry_after = error.retry_after_seconds
+    return problem
 
 
 async def known_error(request: Request, error: Exception) -> JSONResponse:
@@ -142,8 +150,8 @@ async def known_error(request: Request, error: Exception) -> JSONResponse:
     request.state.code = problem.code  # for the log and the metrics
     if type(error) in CHALLENGES:
         headers["WWW-Authenticate"] = CHALLENGES[type(error)]
-    if isinstance(error, errors.RetryLaterError):
-        headers["Retry-After"] = str(error.retry_after_seconds)
+    if problem.retry_after is not None:
+        headers["Retry-After"] = str(problem.retry_after)
     return answer(problem, headers, getattr(request.scope.get("route"), "error_member", None))
 
 

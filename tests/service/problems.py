@@ -16,4 +16,4 @@ def assert_problem(answer: httpx.Response, status: int, code: str, *words: str) 
         assert word in body["detail"]
     assert answer.headers["x-request-id"]
     if status in (429, 503) and code != "out_of_memory":  # waiting does not help there
-        assert int(answer.headers["retry-after"]) >= 1
+        assert int(answer.headers["retry-after"]) == body["retry_after"] >= 1

@@ -66,6 +66,13 @@ def test_an_error_after_the_first_coloring_is_raised() -> None:
     assert (raised.value.code, raised.value.status) == ("deadline", 504)
 
 
+def test_an_event_says_when_to_try_again() -> None:
+    body = ERROR.replace(b'"detail"', b'"retry_after":7,"detail"')
+    with pieces(body) as client, pytest.raises(public.DeadlineError) as raised:
+        next(client.stream.colorizations(b"photo"))
+    assert raised.value.retry_after == 7
+
+
 def test_an_error_before_it_is_raised_too(service, grey_png: bytes) -> None:
     with Client(str(service.client.base_url)) as client, pytest.raises(public.InvalidParameterError):
         next(client.stream.colorizations(grey_png, n=99))

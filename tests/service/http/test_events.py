@@ -10,6 +10,7 @@ from http.client import HTTPResponse
 import httpx
 import pytest
 
+from service.errors import QueueFullError
 from service.http import events as module
 from service.http.openapi import ColorizationEvent
 from tests.service.waiting import PATIENCE_SECONDS, eventually, unread_answer
@@ -101,7 +102,14 @@ def test_a_coloring_comes_before_the_next_is_made(held, grey_png: bytes) -> None
         assert next(lines) == "event: done"
 
 
-@pytest.mark.parametrize(("error", "code"), [(MemoryError("foreseen by nobody"), "internal_error"), (None, "deadline")])
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (MemoryError("foreseen by nobody"), "internal_error"),
+        (QueueFullError("no room", 7), "queue_full"),
+        (None, "deadline"),
+    ],
+)
 def test_what_goes_wrong_later_is_an_event(service, grey_png: bytes, monkeypatch, error, code: str) -> None:
     service.hurry(grey_png, 30 if error else 1.5, monkeypatch)
     finish, late = service.colorizer.finish, threading.Event()
@@ -120,6 +128,7 @@ def test_what_goes_wrong_later_is_an_event(service, grey_png: bytes, monkeypatch
         (coloring, _), (name, problem) = parse(answer.text)
     assert (answer.status_code, coloring, name) == (200, "coloring", "error")
     assert (problem["code"], problem["type"]) == (code, "about:blank")
+    assert problem.get("retry_after") == (7 if code == "queue_full" else None)
     assert "foreseen" not in answer.text
     assert ("read faster" in problem["detail"]) == (code == "deadline"), "its upload was in time"
     assert [line["code"] for line in lines if line["event"] == "request"] == [code]
