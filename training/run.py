@@ -1,7 +1,6 @@
 """A training run: condition features, then the parts of the cINN, then one checkpoint."""
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -17,6 +16,7 @@ from model.errors import InputError
 from model.flow.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from model.flow.cinn import Cinn
 from model.flow.config import CinnConfig, DetailConfig
+from training.claim import claim, claim_scales
 from training.data import is_tar, photo_files, read_photos
 from training.dataset import Batch, FeatureDataset, PhotoDataset, to_device
 from training.draws import DrawConfig, DrawnBatch, DrawnDataset, build_draws
@@ -199,7 +199,7 @@ def run_reward(folders: Sequence[Path], init: Path, out: Path, name: str, loop: 
         source = replace(load_checkpoint(init), name=name)
         reward = source.cinn.reward.requires_grad_(True)
         dataset = RatedDataset(folders, held_out=0.1)
-        _claim(processes, out / "run.json", "out", {"data": dataset.digest, "start": _digest(init.read_bytes())})
+        claim(processes, out / "run.json", "out", {"data": dataset.digest, "start": _digest(init.read_bytes())})
         trainer = Trainer(None, RewardObjective(reward), dataset, loop, processes)
         return _train(trainer, out / "reward.pt", source)
 
@@ -305,25 +305,9 @@ def _shares_surroundings(one: Mapping[str, Tensor], other: Mapping[str, Tensor])
 
 def _claim_run(config: RunConfig, cinn: Cinn, processes: Processes) -> None:
     belongs = origin(config) | {"model": repr(cinn.config), "draws": repr(config.draws)}
-    _claim(processes, config.out / "run.json", "out", belongs)
+    claim(processes, config.out / "run.json", "out", belongs)
     if processes.first:
         processes.kept.enter_context(locked(config.out, "out"))
-
-
-def _claim(processes: Processes, file: Path, option: str, belongs: Mapping[str, str]) -> None:
-    """Record in a folder what it belongs to, so that its contents are not reused for anything else.
-
-    Only the first process writes. Raises InputError, which names the option, if it belongs to something else.
-    """
-    if not processes.first:
-        return
-    known, told = file.read_text() if file.exists() else "", json.dumps(belongs)
-    if known and known != told:
-        begun = "a new folder, or the data, weights and draws that this one was begun with"
-        raise InputError(option, begun, str(file.parent))
-    if not known:  # missing, or empty after a full disk
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(told)
 
 
 def origin(config: RunConfig) -> dict[str, str]:
@@ -357,7 +341,9 @@ def prepare(config: RunConfig, cinn: Cinn, processes: Processes | None = None) -
     weights = b"".join(p.half().cpu().numpy().tobytes() for p in cinn.network.parameters())
     belongs = {"data": origin(config)["data"], "h": _digest(weights)}
     with locked(_features(config), "features") if processes.first else nullcontext():
-        _claim(processes, _features(config) / "features.json", "features", belongs)
+        claim(processes, _features(config) / "features.json", "features", belongs)
+        if processes.first:
+            claim_scales(_features(config), cinn.network)
         build = partial(build_features, cinn.network)
         folders = _build_views(config, _features(config), "features", build, processes)
     dataset = FeatureDataset(folders, config.held_out)

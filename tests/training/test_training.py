@@ -432,6 +432,23 @@ def test_a_folder_of_features_belongs_to_its_photos_and_h(tmp_path: Path, photos
         begin(photos / "00.png", tmp_path / "another-photo", features=features)
 
 
+def test_a_folder_of_features_belongs_to_the_scales_of_h(tmp_path: Path, few_photos: Path, tiny_file: Path) -> None:
+    features = tmp_path / "features"
+    assert begin(few_photos, tmp_path / "first", features=features, init=tiny_file) is not None
+
+    def begin_with(factor: float) -> Path | None:
+        checkpoint, other = load_checkpoint(tiny_file), tmp_path / f"{factor}.safetensors"
+        checkpoint.cinn.network.get_buffer("std_at_8").mul_(factor)
+        save_checkpoint(checkpoint, other)
+        return begin(few_photos, tmp_path / f"{factor}", features=features, init=other)
+
+    assert begin_with(1.01) is not None  # as computed on another processor
+    with pytest.raises(InputError, match=r"features: expected a new folder, or .* standardized over the same photos"):
+        begin_with(1.2)
+    (features / "scales.safetensors").unlink()  # as in folders of earlier releases
+    assert begin_with(1.3) is not None
+
+
 @pytest.mark.parametrize("used", ["features", "out"])
 def test_two_runs_do_not_write_into_one_folder(
     tmp_path: Path, few_photos: Path, tiny_file: Path, kept: Path, used: str
