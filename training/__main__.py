@@ -133,7 +133,7 @@ def reward_command(
     )
     with errors_printed("train"):
         path = run_reward(data, init, out, name, loop)
-    print(f"weights: {path}" if path else f"stopped; the same command with --out {out} goes on")
+    tell(path, out, "the same command and")
 
 
 @app.command("scored")

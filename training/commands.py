@@ -24,6 +24,7 @@ __all__ = [
     "tell",
 ]
 
+INTERRUPTED = 130
 RELEASED = Path(__file__).resolve().parents[1] / "weights" / "cinn.safetensors"
 """the weights that come with tintflow, also away from a clone"""
 Photos = Annotated[Path, typer.Option(exists=True, help="Photos to train on: a folder of photos or tars, or a tar.")]
@@ -57,9 +58,16 @@ def refuse_used(out: Path, states: Iterable[str], resume: bool) -> None:
         _refuse(f"{out} holds a run already; continue it with --resume, or choose another --out")
 
 
-def tell(path: Path | None, out: Path) -> None:
-    """Print the path of the weights, or how to continue a stopped run."""
-    print(f"weights: {path}" if path else f"stopped; continue with --resume --out {out}")
+def tell(path: Path | None, out: Path, words: str = "--resume") -> None:
+    """Print the path of the weights; of a stopped run, how to continue it, and exit with 130.
+
+    With status 0, a script would go on, with weights that are missing.
+    """
+    if path:
+        print(f"weights: {path}")
+        return
+    print(f"stopped; continue with {words} --out {out}")
+    raise typer.Exit(INTERRUPTED)
 
 
 def _refuse(reason: str) -> None:

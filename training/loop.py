@@ -232,6 +232,7 @@ class Trainer(Generic[BatchT]):
                 stopped = processes.sum([len(stop)]).item() > 0
         if stopped:
             self._write(state_file)
+            processes.wait()  # torchrun ends all as soon as one exits with a status other than 0
         self.ema.values = self._of_first(self.best or self.ema.values)  # only the first process has held-out photos
         self.ema.apply()
         return not stopped

@@ -26,7 +26,8 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> Runs:
     asked: Runs = []
     for name in ("run", "run_scored", "run_thin", "run_worn"):
         monkeypatch.setattr(
-            f"training.__main__.{name}", lambda config, name=name, **given: asked.append((name, config, given))
+            f"training.__main__.{name}",
+            lambda config, name=name, **given: asked.append((name, config, given)) or Path("weights"),
         )
     return asked
 
@@ -42,6 +43,16 @@ def test_rates_are_lower_for_weights_that_were_trained_already(
         run(app, "run", "--data", few_photos, "--out", tmp_path, *options)
         loop = runs.pop()[2]["loop"]
         assert (loop.learning_rate, loop.matrix_learning_rate) == rates
+
+
+def test_a_run_that_was_stopped_ends_with_130(
+    monkeypatch: pytest.MonkeyPatch, few_photos: Path, tiny_file: Path, tmp_path: Path
+) -> None:
+    for name in ("run", "run_reward"):
+        monkeypatch.setattr(f"training.__main__.{name}", lambda *_, **__: None)
+    for words in (("run",), ("reward", "--init", tiny_file)):
+        shown = run(app, *words, "--data", few_photos, "--out", tmp_path, status=130).stdout
+        assert re.match(rf"stopped; .* --out {tmp_path}\n", shown)
 
 
 def test_what_the_command_says_of_draws(runs: Runs, few_photos: Path, tmp_path: Path) -> None:
@@ -110,6 +121,6 @@ def test_sigterm_leaves_a_state_to_go_on_from(few_photos: Path, tiny_file: Path,
         for line in process.stdout:
             if line.startswith("training 8²"):  # from here on, training handles the signal
                 process.terminate()
-        assert process.wait(30) == 0
+        assert process.wait(30) == 130
     state = torch.load(tmp_path / "coarsest.pt", weights_only=True)
     assert state["history"]["seconds"] < 5 * 60
