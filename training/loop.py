@@ -164,8 +164,7 @@ class Trainer(Generic[BatchT]):
         training a missing h.
         """
         self.network = network if config.network_learning_rate else None
-        self.dataset, self.config = dataset, config
-        self.processes = processes or Processes()
+        self.dataset, self.config, self.processes = dataset, config, processes or Processes()
         most, count = min(config.batch, len(dataset.train)), self.processes.share.of
         self.batch = most - most % count
         if not self.batch:
@@ -198,13 +197,11 @@ class Trainer(Generic[BatchT]):
             self._load(state_file)
         keep_freed_memory()
         config, history, processes = self.config, self.history, self.processes
-        generator = torch.Generator()
-        rng = np.random.default_rng(config.seed)
+        generator, rng = torch.Generator(), np.random.default_rng(config.seed)
         batches = self.dataset.batches(self.batch, rng, processes.share, history.step)
         resumed, begun = history.seconds, config.clock()
-        saved = begun
+        saved, stopped = begun, False
         columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-        stopped = False
         with stop_signals() as stop, Progress(*columns, transient=True, disable=not processes.first) as bar:
             if processes.first:
                 began = f"training {', '.join(self.names)} from step {history.step}"
@@ -233,6 +230,8 @@ class Trainer(Generic[BatchT]):
         if stopped:
             self._write(state_file)
             processes.wait()  # torchrun ends all as soon as one exits with a status other than 0
+        elif processes.first and history.best > history.first:
+            print(f"no gain: held out {history.best:.4f} at best, {history.first:.4f} before training", flush=True)
         self.ema.values = self._of_first(self.best or self.ema.values)  # only the first process has held-out photos
         self.ema.apply()
         return not stopped

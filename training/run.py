@@ -365,7 +365,15 @@ def _build_views(
     for view, i in processes.divide(work):
         count = build(paths[i], folders[i][view], view, seed=i)
         print(f"{what} of {paths[i].name}, view {view + 1} of {config.views}: {count} photos", flush=True)
+        if view == 0 and (left_out := _count_files(paths[i]) - count) > 0:
+            print(f"{left_out} other files are near-gray or not readable", flush=True)
     return folders
+
+
+def _count_files(path: Path) -> int:
+    """Return the number of files of a folder of photos; 0 if it has tars."""
+    files = photo_files(path)
+    return 0 if any(map(is_tar, files)) else len(files)
 
 
 def _folders(config: RunConfig, out: Path) -> list[tuple[Path, list[Path]]]:

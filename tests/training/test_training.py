@@ -256,6 +256,17 @@ def test_training_ends_with_the_weights_that_held_out_photos_were_likeliest_with
     assert any(not torch.equal(seen[2][name], last) for name, last in seen[-1].items())
 
 
+def test_training_without_gain_says_so(
+    prepared: tuple[Cinn, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for after, told in ((1.25, True), (0.5, False)):
+        loop = trainer(prepared, "coarsest", steps=1)
+        losses = iter((1.0, after))  # the first before any step
+        monkeypatch.setattr(loop, "evaluate", lambda losses=losses: [next(losses)])
+        assert loop.train(tmp_path / f"{after}.pt")
+        assert ("no gain: held out 1.2500 at best, 1.0000 before training" in capsys.readouterr().out) == told
+
+
 @pytest.mark.parametrize("loss", [math.nan, math.inf])
 def test_training_that_diverges_keeps_its_last_state(
     prepared: tuple[Cinn, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loss: float
@@ -447,6 +458,18 @@ def test_a_folder_of_features_belongs_to_the_scales_of_h(tmp_path: Path, few_pho
         begin_with(1.2)
     (features / "scales.safetensors").unlink()  # as in folders of earlier releases
     assert begin_with(1.3) is not None
+
+
+def test_a_run_counts_the_files_that_it_leaves_out(
+    photos: Path, tiny_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    for number in (0, 1, PHOTOS):  # the last is near-gray
+        shutil.copy(photos / f"{number:02}.png", data)
+    (data / "broken.jpg").touch()
+    begin(data, tmp_path / "run", init=tiny_file)
+    assert "view 1 of 1: 2 photos\n2 other files are near-gray or not readable\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("used", ["features", "out"])
