@@ -230,7 +230,7 @@ class Trainer(Generic[BatchT]):
         if stopped:
             self._write(state_file)
             processes.wait()  # torchrun ends all as soon as one exits with a status other than 0
-        elif processes.first and history.best > history.first:
+        elif processes.first and history.best - history.first > 1e-4:
             print(f"no gain: held out {history.best:.4f} at best, {history.first:.4f} before training", flush=True)
         self.ema.values = self._of_first(self.best or self.ema.values)  # only the first process has held-out photos
         self.ema.apply()
