@@ -413,7 +413,7 @@ def test_points_move_change_vanish_and_come_back_and_take_any_color(fixing, serv
 
 
 def test_a_hex_value_may_be_typed_is_listed_as_typed_and_is_offered_for_the_next_point(fixing, service) -> None:
-    """Of one uniform at two points."""
+    """One uniform at two points."""
     typed = fixing.locator("#palette-hex")
     click_at(fixing, 0.25, 0.5)
     zoom = fixing.locator("#zoom-percent").inner_text()
