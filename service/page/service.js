@@ -11,13 +11,13 @@ const PROXY = { 413: "upload_too_large", 502: "unreachable", 503: "unreachable",
 
 /**
  * An error answer: `code` is for programs, `detail` is the service's own text. `passes` says whether the same request may
- * succeed later, or with a key.
+ * succeed later, or with a key; `seconds` after which time to try again, in a stream.
  */
 export class Problem extends Error {
-  constructor(status, code, detail) {
+  constructor(status, code, detail, seconds = null) {
     super(detail);
     const passes = status === 0 || status === 401 || status === 429 || status >= 500;
-    Object.assign(this, { status, code, detail, passes });
+    Object.assign(this, { status, code, detail, passes, seconds });
   }
 }
 
@@ -38,6 +38,23 @@ export async function model({ signal, onWait } = {}) {
  * ask the user for a key.
  */
 export async function colorings(kind, fields, { onColoring, ...options }) {
+  for (let tries = 1; ; tries++) {
+    let began = false;
+    const take = (coloring) => {
+      began = true;
+      onColoring(coloring);
+    };
+    try {
+      return await once(kind, fields, take, options);
+    } catch (error) {
+      if (began || !error.seconds || tries === MAX_TRIES) throw error;
+      options.onWait?.(error, error.seconds);
+      await pause(error.seconds, options.signal);
+    }
+  }
+}
+
+async function once(kind, fields, onColoring, options) {
   const headers = { Accept: `${STREAM}, application/json;q=0.9` };
   const answer = await request(`v1/${kind}`, { method: "POST", body: form(fields), headers }, options).catch(async (error) => {
     throw error.code === "unreachable" ? (await unreadable(fields)) ?? error : error;
@@ -68,7 +85,7 @@ async function readStream(body, onColoring) {
   for await (const { event, data } of events(body)) {
     const content = JSON.parse(data);
     if (event === "coloring") onColoring(unpacked(content));
-    if (event === "error") throw new Problem(content.status ?? 500, content.code ?? "unknown", content.detail ?? "");
+    if (event === "error") throw new Problem(content.status ?? 500, content.code ?? "unknown", content.detail ?? "", content.retry_after);
     if (event === "done") return content;
   }
   throw unreachable(); // it ended before it was done
