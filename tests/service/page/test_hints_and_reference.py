@@ -233,11 +233,12 @@ def test_after_more_all_colorings_follow_the_one_that_is_looked_at_first(page, u
     page.locator(".card.new .open").first.click()
     before = page.locator("#after").get_attribute("src")
     page.click("#fix")
-    hold(page, "colorizations", times=1, after=1)
+    held = hold(page, "colorizations", times=1, after=1)
     click_at(page, 0.75, 0.5)
     page.locator("#palette-swatches").get_by_role("button", name="gold").click()
     expect(page.locator("#fix-colorings li")).to_have_count(4)
     expect(page.locator("#fix-status")).to_have_text("Coloring again …")
+    taken(page, held)
     fix(page, 0.6, "grass", 2)
     expect(page.locator("#fix-colorings li")).to_have_count(8)
     page.keyboard.press("Control+z")
@@ -546,9 +547,10 @@ def test_a_reference_lends_its_colors_until_the_last_photo_goes(page, upload, co
 
 def test_keys_on_how_closely_ask_once_and_end_what_is_busy(page, upload, color_photo, service) -> None:
     upload(page)
-    hold(page, "transfers", times=1)
+    held = hold(page, "transfers", times=1)
     drop(page, "#reference-zone", color_photo)
     expect(page.locator(".card.pending.working")).to_have_count(2)
+    taken(page, held)
     page.locator("#closeness").focus()
     for _ in range(3):
         page.keyboard.press("ArrowLeft")
