@@ -11,7 +11,7 @@ const PROXY = { 413: "upload_too_large", 502: "unreachable", 503: "unreachable",
 
 /**
  * An error answer: `code` is for programs, `detail` is the service's own text. `passes` says whether the same request may
- * succeed later, or with a key; `seconds` after which time to try again, in a stream.
+ * succeed later, or with a key; `seconds` after which time to try again, if the service says so.
  */
 export class Problem extends Error {
   constructor(status, code, detail, seconds = null) {
@@ -25,7 +25,7 @@ const unreachable = () => new Problem(0, "unreachable", "No answer came back.");
 
 /** Return what is loaded. */
 export async function model({ signal, onWait } = {}) {
-  const answer = await request("v1/models", {}, { signal, onWait });
+  const answer = await retried(() => request("v1/models", {}, { signal }), { signal, onWait });
   const { data } = await answer.json().catch(() => {
     throw unreachable(); // another answered, or the connection was cut
   });
@@ -37,24 +37,9 @@ export async function model({ signal, onWait } = {}) {
  * its file as `blob`, as soon as it arrives; the service may stream them. Returns the rest of the answer. `quiet`: do not
  * ask the user for a key.
  */
-export async function colorings(kind, fields, { onColoring, ...options }) {
-  for (let tries = 1; ; tries++) {
-    let began = false;
-    const take = (coloring) => {
-      began = true;
-      onColoring(coloring);
-    };
-    try {
-      return await once(kind, fields, take, options);
-    } catch (error) {
-      if (began || !error.seconds || tries === MAX_TRIES) throw error;
-      options.onWait?.(error, error.seconds);
-      await pause(error.seconds, options.signal);
-    }
-  }
-}
+export const colorings = (kind, fields, options) => retried(() => once(kind, fields, options), options);
 
-async function once(kind, fields, onColoring, options) {
+async function once(kind, fields, { onColoring, ...options }) {
   const headers = { Accept: `${STREAM}, application/json;q=0.9` };
   const answer = await request(`v1/${kind}`, { method: "POST", body: form(fields), headers }, options).catch(async (error) => {
     throw error.code === "unreachable" ? (await unreadable(fields)) ?? error : error;
@@ -82,10 +67,12 @@ async function unreadable(fields) {
 }
 
 async function readStream(body, onColoring) {
+  let began = false; // colorings that have come are not asked for again
   for await (const { event, data } of events(body)) {
     const content = JSON.parse(data);
     if (event === "coloring") onColoring(unpacked(content));
-    if (event === "error") throw new Problem(content.status ?? 500, content.code ?? "unknown", content.detail ?? "", content.retry_after);
+    if (event === "error") throw new Problem(content.status ?? 500, content.code ?? "unknown", content.detail ?? "", began ? null : content.retry_after);
+    began ||= event === "coloring";
     if (event === "done") return content;
   }
   throw unreachable(); // it ended before it was done
@@ -109,9 +96,9 @@ function bytes(base64) {
   return Uint8Array.fromBase64 ? Uint8Array.fromBase64(base64) : Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
 }
 
-/** Fetch; retry as `Retry-After` says; ask for a key if one is missing. */
-async function request(path, init, { signal, onWait, quiet = false } = {}) {
-  for (let tries = 1; ; tries++) {
+/** Fetch; ask for a key if one is missing. */
+async function request(path, init, { signal, quiet = false }) {
+  for (;;) {
     const key = storedKey();
     const headers = { ...init.headers, ...(key ? { Authorization: `Bearer ${key}` } : {}) };
     const answer = await fetch(path, { ...init, signal, headers }).catch((error) => {
@@ -119,17 +106,26 @@ async function request(path, init, { signal, onWait, quiet = false } = {}) {
     });
     if (answer.ok) return answer;
     const problem = await read(answer);
-    if (answer.status === 401 && !quiet && (await askForKey(key))) continue;
-    const seconds = Number(answer.headers.get("Retry-After"));
-    if (!seconds || problem.code === "load_failed" || tries === MAX_TRIES) throw problem;
-    onWait?.(problem, seconds);
-    await pause(seconds, signal);
+    if (answer.status !== 401 || quiet || !(await askForKey(key))) throw problem;
+  }
+}
+
+/** Do work again as long as the service refuses it and says when to try again: by `Retry-After`, or in a stream. */
+async function retried(work, { signal, onWait }) {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await work();
+    } catch (problem) {
+      if (!problem.seconds || problem.code === "load_failed" || tries === MAX_TRIES) throw problem;
+      onWait?.(problem, problem.seconds);
+      await pause(problem.seconds, signal);
+    }
   }
 }
 
 async function read(answer) {
   const body = await answer.json().catch(() => ({}));
-  return new Problem(answer.status, body.code ?? PROXY[answer.status] ?? "unknown", body.detail ?? `The answer was ${answer.status}.`);
+  return new Problem(answer.status, body.code ?? PROXY[answer.status] ?? "unknown", body.detail ?? `The answer was ${answer.status}.`, Number(answer.headers.get("Retry-After")));
 }
 
 function pause(seconds, signal) {
