@@ -1,6 +1,6 @@
 """Bodies of answers, with the examples that /docs shows."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
@@ -32,6 +32,8 @@ TEMPERATURE_EXAMPLE = 0.6
 """default temperature of these weights"""
 SHA256 = "SHA-256 of the weights' file"
 SHA256_EXAMPLE = "0" * 64
+WeightsSha256 = Annotated[str | None, Field(description=SHA256, examples=[SHA256_EXAMPLE])]
+"""None in answers of version 1.0 of the service"""
 
 
 class HintReport(BaseModel):
@@ -75,9 +77,7 @@ class ColorizationFacts(BaseModel):
     id: str = Field(examples=["colorization-5f0c8f1b9d3e4a6c8b7a2f1e0d9c8b7a"])
     created: int = Field(description="Unix time in seconds", examples=[1767225600])
     model: str = Field(examples=[MODEL_EXAMPLE])
-    model_sha256: str | None = Field(  # version 1.0 of the service does not send it
-        default=None, description=SHA256, examples=[SHA256_EXAMPLE]
-    )
+    model_sha256: WeightsSha256 = None
     seed: int = Field(description="seed used", examples=[7])
     noise_seed: int | None = Field(default=None, description="noise seed used; variations only", examples=[11])
     temperature: float = Field(
@@ -125,9 +125,7 @@ class LikelihoodResponse(BaseModel):
     id: str = Field(examples=["likelihood-5f0c8f1b9d3e4a6c8b7a2f1e0d9c8b7a"])
     created: int = Field(description="Unix time in seconds", examples=[1767225600])
     model: str = Field(examples=[MODEL_EXAMPLE])
-    model_sha256: str | None = Field(  # version 1.0 of the service does not send it
-        default=None, description=SHA256, examples=[SHA256_EXAMPLE]
-    )
+    model_sha256: WeightsSha256 = None
     width: int = Field(description="width of the upright photo", examples=[1024])
     height: int = Field(examples=[768])
     bits_per_dim: float = Field(
