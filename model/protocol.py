@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from model.options import PLAIN, Hint, Look, Options
 
 __all__ = [
+    "IMAGES_BYTES",
     "NO_FRAME",
     "Colorizer",
     "DeviceMemory",
@@ -26,6 +27,8 @@ __all__ = [
     "SmallPhoto",
 ]
 
+IMAGES_BYTES = 160_000_000
+"""Maximum size of the images that `Colorizer.finish` upsamples at once, if they are more than one."""
 Photo = NDArray[np.uint8] | NDArray[np.uint16]
 """(H, W) sRGB-encoded gray of 8 or 16 bits, or (H, W, 3) sRGB of 8 bits, whose own colors are ignored."""
 
@@ -224,7 +227,7 @@ class Colorizer(Protocol):
         """
 
     def finish(self, photo: Photo, drawn: Drawn, look: Look = PLAIN) -> Iterator[Finished]:
-        """Upsample samples to the photo's own size, in order, a few at a time to save memory.
+        """Upsample samples to the photo's own size, in order, of IMAGES_BYTES at a time to save memory.
 
         look: part of the task's options. Raises InputError for a photo out of range.
         """

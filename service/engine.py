@@ -77,7 +77,7 @@ class Engine:
         self._canary = Canary(self._look, settings.canary_seconds, settings.deadline_seconds)
         self._tasks: list[asyncio.Task[None]] = []
         self._done = 0
-        self._lanes = Lanes(settings.codec_threads)
+        self._lanes = Lanes(settings.codec_threads, settings.max_pixels)
         self._decoding = ThreadPoolExecutor(settings.codec_threads, thread_name_prefix="decoding")  # they only wait
         self._quick_first = QuickFirst(settings.codec_threads)
         self._decoders = Decoders(settings.decode_seconds, Room(settings.max_pixels, QUICK_PIXELS), SLOW_NICE)

@@ -25,7 +25,7 @@ from service.errors import OutputSizeError, SlowFileError
 from service.network import CHECK, Network
 from service.provenance import provenance
 from service.scheduling.backlog import Place
-from service.scheduling.lanes import MAX_UNREAD_BYTES, Lane, Lanes
+from service.scheduling.lanes import FILE_BYTES, MAX_UNREAD_BYTES, Lane, Lanes
 from service.scheduling.parts import cost_of
 from service.scheduling.quick_first import QuickFirst, Try
 from service.settings import Settings
@@ -37,8 +37,6 @@ __all__ = ["Colorization", "Pipeline", "Sample", "Tools"]
 
 T = TypeVar("T")
 
-BYTES_PER_PIXEL = 3  # approximate maximum of a PNG
-MOST_BYTES_PER_PIXEL = 6  # maximum of a PNG with alpha, in base64
 CHECK_QUALITY = 90
 GRACE_SECONDS = 0.5
 """Time for which a first try may go on after its client hangs up: most end sooner than a new decoder starts."""
@@ -121,8 +119,7 @@ class Pipeline:
         with self._tools.network.coming():
             photo, reference = await self._decode(uploads)
         timer.stop("decode")
-        pixels = self._claim_answer(photo, options.samples, output_format)
-        lane, may_wait = self._tools.lanes.of(pixels), MOST_BYTES_PER_PIXEL * pixels > MAX_UNREAD_BYTES
+        lane = self._tools.lanes.of(self._claim_answer(photo, options.samples, output_format))
         # not before: a file that does not decode draws nothing; what waits for its turn keeps no other from it
         (self.place.promise if lane.turns.must_wait(self.place.owner) else self.place.claim)(latents=cost)
         await self._held.enter_async_context(lane.turns.turn(self.place.owner))
@@ -142,7 +139,8 @@ class Pipeline:
         async def samples() -> AsyncGenerator[Sample]:
             numbers = zip(drawn.indices, drawn.bits_per_dim, drawn.latent_norms, strict=True)
             finished = self._tools.steps.finish(photo.pixels, drawn, options)
-            async with aclosing(lane.finish(finished, to_file, timer.seconds, self.place.owner, may_wait)) as files:
+            size = len(drawn.indices), photo.width * photo.height
+            async with aclosing(lane.finish(finished, to_file, timer.seconds, self.place.owner, *size)) as files:
                 async for data, hints in files:
                     index, bits_per_dim, latent_norm = next(numbers)
                     coloring = schemas.Coloring(
@@ -205,7 +203,7 @@ class Pipeline:
         def to_file(rgb: NDArray[np.uint8], _: int) -> bytes:
             return encode(rgb, photo.alpha, "jpeg", CHECK_QUALITY)
 
-        async for _ in lane.finish(finished, to_file, {}, CHECK, may_wait=False):
+        async for _ in lane.finish(finished, to_file, {}, CHECK, 1, photo.width * photo.height):
             pass
 
     async def run(self, work: Callable[..., T], *arguments: object) -> T:
@@ -265,7 +263,7 @@ class Pipeline:
         pixels, limit = samples * photo.width * photo.height, self._tools.settings.max_output_pixels
         if pixels > limit:
             raise OutputSizeError(f"{samples} colorings of {photo.width}×{photo.height} are more than {limit} pixels")
-        self.place.claim(bytes=min(MAX_UNREAD_BYTES, BYTES_PER_PIXEL * pixels))
+        self.place.claim(bytes=min(MAX_UNREAD_BYTES, FILE_BYTES * pixels))
         return pixels
 
     async def _shrink(self, lane: Lane, photo: DecodedPhoto, with_chroma: bool = False) -> SmallPhoto:

@@ -11,12 +11,9 @@ from model.pixels.color import photo_to_lightness
 from model.pixels.frame import find_frame
 from model.pixels.resizing import photo_to_chroma, squeeze_lightness, stretch_contrast
 from model.pixels.upsampling import upsample_to_rgb
-from model.protocol import NO_FRAME, Drawn, Finished, Frame, Photo, SmallPhoto
+from model.protocol import IMAGES_BYTES, NO_FRAME, Drawn, Finished, Frame, Photo, SmallPhoto
 
 __all__ = ["Scaler", "adjust", "paint"]
-
-FINISHED_BYTES = 160_000_000
-"""Size of the images that `finish` upsamples at once, four of 12 megapixels: they share weights, the slowest part."""
 
 WARM = np.array([2.4, 17.7], np.float32)
 """a*b* of D50, the light of a late afternoon, seen from D65: a warmth of 1 adds them. Source: CIE 15:2004."""
@@ -67,9 +64,9 @@ class Scaler:
         return SmallPhoto(stretch_contrast(squeezed), squeezed.clip(0, 100), chroma, frame, max(lightness.shape))
 
     def finish(self, photo: Photo, drawn: Drawn, look: Look = PLAIN) -> Iterator[Finished]:
-        lightness = photo_to_lightness(photo)
-        most = max(1, FINISHED_BYTES // (3 * lightness.size))
+        height, width = photo.shape[:2]
+        most = max(1, IMAGES_BYTES // (3 * height * width))  # they share weights, the slowest part
         for chroma in np.array_split(drawn.chroma, -(-len(drawn.chroma) // most)):
-            images = paint(chroma, lightness, drawn.frame, look)
+            images = paint(chroma, photo_to_lightness(photo), drawn.frame, look)
             matches = match_hints(images, drawn.hints) if drawn.hints else ((),) * len(images)
             yield from map(Finished, images, matches)

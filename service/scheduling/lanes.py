@@ -15,16 +15,16 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from model.protocol import Finished, HintMatch
+from model.protocol import IMAGES_BYTES, Finished, HintMatch
 from service.scheduling.turns import Turns
 from service.threads import be_nice, run_on
 
-__all__ = ["LARGE_AT_ONCE", "LARGE_PIXELS", "LARGE_UNREAD", "MAX_UNREAD_BYTES", "SMALL_UNREAD", "Lane", "Lanes"]
+__all__ = ["FILE_BYTES", "LARGE_AT_ONCE", "LARGE_PIXELS", "MAX_UNREAD_BYTES", "Lane", "Lanes"]
 
 LARGE_PIXELS = 4_000_000
 """Maximum pixels of all samples of a small request; larger requests never block others."""
 PATIENCE_SECONDS = 0.5
-"""A request whose files wait longer than this for their client lends its place to others."""
+"""A request whose file waits longer than this for its client lends its place to others."""
 ENCODED_AT_ONCE = 2
 """Samples of a small request that are encoded while the next is upsampled; large requests encode none meanwhile.
 
@@ -33,12 +33,17 @@ The memory budget (tests/docker/budget.py) counts on this.
 
 MAX_UNREAD_BYTES = 8 * 1024 * 1024
 """Maximum unread bytes of an answer; above it, no further sample is made."""
+ANSWER_BYTES = 6  # per pixel: maximum of a PNG with alpha, in base64
+IMAGE_BYTES = 3  # per pixel
+FILE_BYTES = 3  # per pixel: approximate maximum of a PNG
+UNREAD_BYTES = 11
+"""Maximum per pixel of an unread file: FILE_BYTES, and 8 of base64, in pieces and as a whole."""
 LARGE_AT_ONCE = 1
 """Large requests whose samples are made at once."""
 LARGE_UNREAD, SMALL_UNREAD = 1, 5
-"""Further requests of each lane that may wait for their clients and keep their memory.
+"""Further requests of each lane whose files wait for their clients, if they are as large as can be.
 
-Only answers of more than MAX_UNREAD_BYTES wait in this way. One owner may have half of a lane's places, these included.
+There may be more, in the same memory, if they are smaller. One owner may have half of a lane's memory.
 """
 
 LARGE_DRAWN = 2
@@ -59,12 +64,12 @@ class Lane:
         name: str,
         threads: int,
         at_once: int,
-        unread: int,
+        memory: int,
         encoded_at_once: int,
         drawn: int = sys.maxsize,
         nice: int = 0,
     ) -> None:
-        """at_once: maximum requests in work. unread: further requests that have begun and wait for their clients.
+        """at_once: maximum requests in work. memory: bytes of images and unread files of all requests that have begun.
 
         drawn: maximum requests of one owner that hold a turn. nice: niceness of the threads and those that they start.
         """
@@ -74,7 +79,8 @@ class Lane:
         """held from before drawing to the last byte: an owner that does not read its answers gets no more drawn"""
         self._pieces: dict[int, _Piece] = {}
         """the piece of work of each busy thread"""
-        self._begun, self._finishing = asyncio.Semaphore(at_once + unread), Turns(max(1, (at_once + unread) // 2))
+        self.memory = memory
+        self._begun, self._next = Turns(memory // 2, memory), Turns(at_once)
         self._at_once = asyncio.Semaphore(at_once)
         self._encoded_at_once = encoded_at_once
 
@@ -97,18 +103,28 @@ class Lane:
                 raise TimeoutError(f"lane {self._name}: one piece of work has been running for {lasts:.0f} seconds")
 
     async def finish(
-        self, images: Iterator[Finished], encode: Encode, timings: dict[str, float], owner: str, may_wait: bool = True
+        self,
+        images: Iterator[Finished],
+        encode: Encode,
+        timings: dict[str, float],
+        owner: str,
+        samples: int,
+        pixels: int,
     ) -> AsyncGenerator[tuple[bytes, tuple[HintMatch, ...]]]:
         """Pull images, encode each beside the next, and yield it with its hints, in order, as soon as it is encoded.
 
         timings: gets the seconds of `upsample`, and the seconds of `encode` beyond upsampling.
-        may_wait: whether it may wait for its client; False if the whole answer is within MAX_UNREAD_BYTES.
+        samples, pixels: number of images, and pixels of each. An answer that is within MAX_UNREAD_BYTES as a whole
+        waits for no client, nor for memory that those of others hold.
         If the consumer takes longer than PATIENCE_SECONDS for a file, others use the lane meanwhile, as many as memory
         allows. If closed or cancelled, drops work that has not begun.
         Raises the errors of `images`, after the files before them, and the errors of `encode`.
         """
-        begun = self._begun if may_wait else nullcontext()
-        async with self._finishing.turn(owner), begun, _Turn(self._at_once) as turn:
+        may_wait = ANSWER_BYTES * samples * pixels > MAX_UNREAD_BYTES
+        files = min(samples, 1 + self._encoded_at_once)
+        images_bytes = min(IMAGE_BYTES * samples * pixels, max(IMAGE_BYTES * pixels, IMAGES_BYTES))
+        memory = self._begun.turn(owner, images_bytes + files * UNREAD_BYTES * pixels) if may_wait else nullcontext()
+        async with memory as held, _Place(self._next, owner, self._at_once) as place:
             started, upsampling, more, count = perf_counter(), 0.0, True, 0
             failure: BaseException | None = None
             pulling: asyncio.Future[tuple[Finished | None, float]] | None = None
@@ -133,7 +149,9 @@ class Lane:
                         encoding, hints = encodings.popleft()
                         file = encoding.result()
                         del encoding
-                        async with turn.lent() if may_wait else nullcontext():
+                        if held is not None:
+                            held.resize(images_bytes + files * len(file) * UNREAD_BYTES // FILE_BYTES)
+                        async with place.lent() if may_wait else nullcontext():
                             yield file, hints
                 if failure is not None:
                     raise failure
@@ -179,14 +197,15 @@ def _computed(thread: int) -> float | None:
         return None
 
 
-class _Turn:
+class _Place:
     """One of a lane's places, which may be lent to others for a while."""
 
-    def __init__(self, places: asyncio.Semaphore) -> None:
-        self._places = places
+    def __init__(self, turns: Turns, owner: str, places: asyncio.Semaphore) -> None:
+        """Take the limit on each owner's requests that have a place or wait for one, and the places."""
+        self._turns, self._owner, self._places = turns, owner, places
         self._held = False
 
-    async def __aenter__(self) -> "_Turn":
+    async def __aenter__(self) -> "_Place":
         await self._take()
         return self
 
@@ -204,14 +223,21 @@ class _Turn:
         await self._take()
 
     async def _take(self) -> None:
-        if not self._held:
+        if self._held:
+            return
+        await self._turns.take(self._owner)
+        try:
             await self._places.acquire()
-            self._held = True
+        except asyncio.CancelledError:
+            self._turns.give_back(self._owner)
+            raise
+        self._held = True
 
     def _give_back(self) -> None:
         if self._held:
             self._held = False
             self._places.release()
+            self._turns.give_back(self._owner)
 
 
 def _pull(images: Iterator[Finished], submitted: float) -> tuple[Finished | None, float]:
@@ -223,10 +249,14 @@ def _pull(images: Iterator[Finished], submitted: float) -> tuple[Finished | None
 class Lanes:
     """Two lanes, for large and for small requests, so that small ones never wait behind large ones."""
 
-    def __init__(self, threads: int) -> None:
-        self.small = Lane("codec", threads, threads, SMALL_UNREAD, ENCODED_AT_ONCE)
-        at_once = max(1, threads // 2)
-        self.large = Lane("codec-large", at_once, LARGE_AT_ONCE, LARGE_UNREAD, 0, LARGE_DRAWN, LARGE_NICE)
+    def __init__(self, threads: int, max_pixels: int) -> None:
+        """max_pixels: limit for a photo."""
+        small = (threads + SMALL_UNREAD) * (IMAGE_BYTES + UNREAD_BYTES) * LARGE_PIXELS
+        self.small = Lane("codec", threads, threads, small, ENCODED_AT_ONCE)
+        large = (LARGE_AT_ONCE + LARGE_UNREAD) * (
+            max(IMAGE_BYTES * max_pixels, IMAGES_BYTES) + UNREAD_BYTES * max_pixels
+        )
+        self.large = Lane("codec-large", max(1, threads // 2), LARGE_AT_ONCE, large, 0, LARGE_DRAWN, LARGE_NICE)
 
     def of(self, pixels: int) -> Lane:
         return self.large if pixels > LARGE_PIXELS else self.small

@@ -1,34 +1,82 @@
-"""Turns: a limit on each owner's (key's or address's) work at once."""
+"""Turns: limits on the work at once, or on what it takes, of each owner (key or address) and of all."""
 
 import asyncio
+import sys
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
-__all__ = ["Turns"]
+__all__ = ["Turn", "Turns"]
 
 
 class Turns:
-    """A number of pieces of work at once for each owner; further pieces of the same owner wait in FIFO order."""
+    """A number of pieces of work at once, or another amount that they take, such as bytes.
 
-    def __init__(self, at_once: int) -> None:
-        self._at_once = at_once
-        self._turns: dict[str, tuple[asyncio.Semaphore, int]] = {}
+    Further pieces wait in FIFO order, but none for other owners' pieces that only their owner's limit keeps waiting.
+    """
+
+    def __init__(self, each: int, together: int = sys.maxsize) -> None:
+        """each: maximum of one owner. together: maximum of all owners."""
+        self._each, self._together = each, together
+        self._taken: Counter[str] = Counter()
+        self._waiting: dict[asyncio.Future[None], tuple[str, int]] = {}
 
     def must_wait(self, owner: str) -> bool:
-        """Whether an owner's next piece of work would wait."""
-        return owner in self._turns and self._turns[owner][0].locked()
+        """Whether an owner's next piece of work would wait for others of this owner."""
+        return self._taken[owner] >= self._each
+
+    async def take(self, owner: str, amount: int = 1) -> None:
+        """Wait for a turn. amount: at most `each` and `together`; a larger one would wait for ever."""
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting[turn] = owner, amount
+        self._admit()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if self._waiting.pop(turn, None) is None:
+                self.give_back(owner, amount)
+            else:
+                self._admit()
+            raise
+
+    def give_back(self, owner: str, amount: int = 1) -> None:
+        """End a turn, or give back a part of its amount. A negative amount takes more, without waiting."""
+        self._taken[owner] -= amount
+        if not self._taken[owner]:
+            del self._taken[owner]  # forget idle owners
+        self._admit()
 
     @asynccontextmanager
-    async def turn(self, owner: str) -> AsyncIterator[None]:
+    async def turn(self, owner: str, amount: int = 1) -> AsyncIterator["Turn"]:
         """Wait for a turn and hold it."""
-        semaphore, users = self._turns.get(owner) or (asyncio.Semaphore(self._at_once), 0)
-        self._turns[owner] = semaphore, users + 1
+        await self.take(owner, amount)
+        turn = Turn(self, owner, amount)
         try:
-            async with semaphore:
-                yield
+            yield turn
         finally:
-            _, users = self._turns[owner]
-            if users == 1:
-                del self._turns[owner]  # forget idle owners
-            else:
-                self._turns[owner] = semaphore, users - 1
+            turn.resize(0)
+
+    def _admit(self) -> None:
+        for turn, (owner, amount) in [*self._waiting.items()]:
+            if turn.cancelled() or self._taken[owner] + amount > self._each:
+                continue
+            if self._taken.total() + amount > self._together:
+                break
+            del self._waiting[turn]
+            self._taken[owner] += amount
+            turn.set_result(None)
+
+
+@dataclass
+class Turn:
+    """A turn that is held."""
+
+    turns: Turns
+    owner: str
+    amount: int
+
+    def resize(self, amount: int) -> None:
+        """Hold another amount from now on, without waiting if it is larger."""
+        self.turns.give_back(self.owner, self.amount - amount)
+        self.amount = amount

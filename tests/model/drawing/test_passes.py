@@ -115,7 +115,7 @@ def test_finished_a_few_at_a_time(colorizer: CinnColorizer, monkeypatch: pytest.
     (drawn,) = colorizer.draw_all([task(colorizer, 0, SampleOptions(5, 7))])
     together = images(colorizer, 0, drawn)
     for images_at_once in (0, 1, 2):
-        monkeypatch.setattr("model.pixels.scaling.FINISHED_BYTES", images_at_once * PHOTOS[0].size)
+        monkeypatch.setattr("model.pixels.scaling.IMAGES_BYTES", images_at_once * PHOTOS[0].size)
         # vectorization, and with it rounding, may depend on the number of maps
         assert np.abs(images(colorizer, 0, drawn) - together).max() <= 1
 

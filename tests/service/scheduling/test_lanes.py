@@ -13,21 +13,24 @@ import pytest
 
 from model.protocol import Finished
 from service.scheduling import lanes as lanes_module
-from service.scheduling.lanes import LARGE_AT_ONCE, LARGE_PIXELS, LARGE_UNREAD, SMALL_UNREAD, Lanes
+from service.scheduling.lanes import FILE_BYTES, LARGE_PIXELS, SMALL_UNREAD, Lanes
 from tests.service.waiting import until
+
+LARGE = LARGE_PIXELS + 2
 
 
 @pytest.fixture
 def begun(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The owners whose requests have begun to make images."""
     monkeypatch.setattr(lanes_module, "PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(lanes_module, "IMAGES_BYTES", 0)  # one image at a time
     return []
 
 
 def ask(
-    lanes: Lanes, owner: str, begun: list[str], read: asyncio.Event, pixels: int = LARGE_PIXELS + 1, **options: bool
+    lanes: Lanes, owner: str, begun: list[str], read: asyncio.Event, pixels: int = LARGE, compression: int = 1
 ) -> "asyncio.Task[int]":
-    """Request two images, and read the second file only when told; return the number of files."""
+    """Request two images of so many pixels, and read the files only when told; return the number of files."""
 
     def images() -> Iterator[Finished]:
         begun.append(owner)
@@ -35,9 +38,9 @@ def ask(
             yield Finished(np.zeros((1, 1, 3), np.uint8), ())
 
     async def take() -> int:
-        count = 0
-        lane = lanes.of(pixels)
-        async for _ in lane.finish(images(), lambda *_: b"file", {}, owner, **options):
+        count, lane = 0, lanes.of(2 * pixels)
+        file = bytes(FILE_BYTES * pixels // compression)
+        async for _ in lane.finish(images(), lambda *_: file, {}, owner, 2, pixels):
             await read.wait()
             count += 1
         return count
@@ -45,34 +48,42 @@ def ask(
     return asyncio.create_task(take())
 
 
-async def test_only_so_many_hold_images_for_clients_that_do_not_read(begun: list[str]) -> None:
-    lanes, read = Lanes(2), asyncio.Event()
-    tasks = [ask(lanes, f"owner {i}", begun, read) for i in range(4)]
-    await asyncio.sleep(0.3)
-    assert len(begun) == LARGE_AT_ONCE + LARGE_UNREAD
+@pytest.mark.parametrize(
+    ("pixels", "compression", "most"), [(LARGE, 1, 2), (LARGE * 2 // 3, 1, 3), (LARGE, 10, 4), (LARGE * 2 // 3, 10, 7)]
+)
+async def test_only_so_many_hold_memory_for_clients_that_do_not_read(
+    begun: list[str], pixels: int, compression: int, most: int
+) -> None:
+    lanes, read = Lanes(2, LARGE), asyncio.Event()
+    tasks = [ask(lanes, f"owner {i}", begun, read, pixels, compression) for i in range(20)]
+    await until(lambda: len(begun) == most)
+    await asyncio.sleep(0.1)
+    assert len(begun) == most
     read.set()
-    assert await asyncio.gather(*tasks) == [2, 2, 2, 2]
+    assert await asyncio.gather(*tasks) == [2] * 20
     lanes.close()
 
 
-async def test_one_owner_that_does_not_read_leaves_room_for_others(begun: list[str]) -> None:
-    lanes, read, at_once = Lanes(2), asyncio.Event(), asyncio.Event()
+@pytest.mark.parametrize("compression", [1, 100])
+async def test_one_owner_that_does_not_read_leaves_room_for_others(begun: list[str], compression: int) -> None:
+    lanes, read, at_once = Lanes(2, LARGE), asyncio.Event(), asyncio.Event()
     at_once.set()
-    slow = [ask(lanes, "slow", begun, read) for _ in range(4)]
+    slow = [ask(lanes, "slow", begun, read, compression=compression) for _ in range(8)]
     await asyncio.sleep(0.1)
     assert await asyncio.wait_for(ask(lanes, "other", begun, at_once), 5) == 2
-    assert begun == ["slow", "other"]
+    assert begun[-1] == "other"
+    assert len(begun) < len(slow)
     read.set()
-    assert await asyncio.gather(*slow) == [2, 2, 2, 2]
+    assert await asyncio.gather(*slow) == [2] * 8
     lanes.close()
 
 
 async def test_answers_that_fit_wait_for_none_that_are_not_read(begun: list[str]) -> None:
-    lanes, read, at_once = Lanes(2), asyncio.Event(), asyncio.Event()
+    lanes, read, at_once = Lanes(2, LARGE), asyncio.Event(), asyncio.Event()
     at_once.set()
-    unread = [ask(lanes, f"owner {i % 4}", begun, read, LARGE_PIXELS) for i in range(12)]
+    unread = [ask(lanes, f"owner {i % 4}", begun, read, LARGE_PIXELS // 2) for i in range(12)]
     await until(lambda: len(begun) == 2 + SMALL_UNREAD)
-    small = ask(lanes, "other", begun, at_once, LARGE_PIXELS, may_wait=False)
+    small = ask(lanes, "other", begun, at_once, 500_000)
     assert await asyncio.wait_for(small, 30) == 2
     assert not any(each.done() for each in unread)
     read.set()
@@ -86,7 +97,7 @@ async def test_threads_for_large_requests_and_those_that_they_start_are_nicer() 
         with ThreadPoolExecutor(1) as pool:
             return pool.submit(os.getpriority, os.PRIO_PROCESS, 0).result()
 
-    lanes = Lanes(2)
+    lanes = Lanes(2, LARGE)
     assert await lanes.small.run(niceness) == niceness()
     assert await lanes.large.run(niceness) > niceness()
     lanes.close()
@@ -112,7 +123,7 @@ async def at_work(lanes: Lanes) -> AsyncIterator[None]:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody tells what a thread computes")
 async def test_a_nice_thread_that_gets_on_slowly_does_not_hang(monkeypatch: pytest.MonkeyPatch) -> None:
-    now, computed, lanes = 0.0, 0.0, Lanes(1)
+    now, computed, lanes = 0.0, 0.0, Lanes(1, LARGE)
     monkeypatch.setattr(lanes_module, "monotonic", lambda: now)
     monkeypatch.setattr(lanes_module, "_computed", lambda thread: computed)
     async with at_work(lanes):
@@ -128,7 +139,7 @@ async def test_a_nice_thread_that_gets_on_slowly_does_not_hang(monkeypatch: pyte
 
 
 async def test_a_lane_that_hangs_is_told_from_one_that_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
-    now, lanes = 0.0, Lanes(1)
+    now, lanes = 0.0, Lanes(1, LARGE)
     monkeypatch.setattr(lanes_module, "monotonic", lambda: now)
 
     def wait() -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from service.scheduling.turns import Turns
 
 
@@ -20,4 +22,51 @@ async def test_one_owner_does_only_so_much_at_once_and_others_do_not_wait_for_it
     release.set()
     await asyncio.gather(*tasks, return_exceptions=True)
     assert sorted(working) == ["a", "a", "a", "b"]
-    assert not turns._turns, "owners are not remembered"
+    assert not turns._taken, "owners are not remembered"
+
+
+async def test_amounts_together_wait_in_order_but_not_behind_an_owner_at_its_own_limit() -> None:
+    turns, admitted = Turns(6, together=10), []
+
+    async def take(owner: str, amount: int) -> None:
+        await turns.take(owner, amount)
+        admitted.append((owner, amount))
+
+    asked = [("a", 6), ("a", 1), ("b", 3), ("c", 4), ("d", 1)]
+    tasks = [asyncio.create_task(take(*each)) for each in asked]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert admitted == [("a", 6), ("b", 3)], "d would fit, but never passes c, which might wait for ever"
+    assert turns.must_wait("a")
+    assert not turns.must_wait("b")
+    tasks[3].cancel()
+    await asyncio.sleep(0.01)
+    assert admitted[2:] == [("d", 1)]
+    turns.give_back("a", 1)
+    await asyncio.sleep(0.01)
+    assert admitted[3:] == [("a", 1)]
+    assert turns._taken == {"a": 6, "b": 3, "d": 1}
+
+
+async def test_a_turn_that_comes_as_its_wait_is_cancelled_is_given_back() -> None:
+    turns = Turns(1)
+    await turns.take("a")
+    waits = asyncio.create_task(turns.take("a"))
+    await asyncio.sleep(0)
+    turns.give_back("a")
+    waits.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waits
+    await asyncio.wait_for(turns.take("a"), 5)
+
+
+async def test_a_turn_of_another_size_lets_others_in_or_keeps_them_out() -> None:
+    turns = Turns(4, together=8)
+    async with turns.turn("a", 4) as turn:
+        turn.resize(9)
+        waits = asyncio.create_task(turns.take("b", 2))
+        await asyncio.sleep(0.01)
+        assert not waits.done()
+        turn.resize(6)
+        await asyncio.wait_for(waits, 5)
+    assert turns._taken == {"b": 2}
