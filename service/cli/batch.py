@@ -20,7 +20,7 @@ from rich.text import Text
 from model.errors import ModelError
 from service.cli.connection import Connection
 from service.cli.statuses import FAILED, INTERRUPTED, MISUSED
-from service.client import AsyncClient, TintflowError, exchange
+from service.client import AsyncClient, ConnectionFailedError, TintflowError, exchange
 from service.client.found import Photo, Trouble
 from service.client.maker import is_of_all_photos
 from service.errors import ServiceError
@@ -53,7 +53,7 @@ RAISED_BY = {
 """settings of this process that raise a limit, by the code of the error"""
 STOPPED = "stopped; the same command goes on from here"
 SHORT_SECONDS = 3.0
-"""longest single wait that is never announced: for a busy service, or a rate limit per second"""
+"""longest single wait for a busy service, or a rate limit per second, that is never announced"""
 WAIT_SECONDS = 10.0
 """longest wait that is not announced, counted from the end of the last announced one"""
 CONTROLS = {code: ascii(chr(code))[1:-1] for code in (*range(0x20), *range(0x7F, 0xA0))}
@@ -93,9 +93,10 @@ class _Waits(logging.Handler):
         self._until = time.monotonic()
 
     def emit(self, record: logging.LogRecord) -> None:
-        seconds = cast("tuple[object, float]", record.args)[1]
+        error, seconds = cast("tuple[object, float]", record.args)
         until = time.monotonic() + seconds
-        if seconds > SHORT_SECONDS and until > self._until + WAIT_SECONDS:
+        is_long = seconds > SHORT_SECONDS or isinstance(error, ConnectionFailedError)  # a restart is many short waits
+        if is_long and until > self._until + WAIT_SECONDS:
             self._until = until
             sys.stderr.write(f"{printable(record.getMessage())}\n")  # above a bar, if there is one
 

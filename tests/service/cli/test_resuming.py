@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -316,4 +317,25 @@ def test_a_server_is_waited_for_and_why_is_told_once_if_it_takes_long(
         "1000 an hour; the next try is in 1800 s",
     ]
     assert next(outcomes, None) is None
+    assert len(state()) == 3
+
+
+@pytest.mark.usefixtures("waits")
+def test_a_restart_of_a_server_is_told_though_each_wait_is_short(
+    service, run: Callable, photos: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = count()
+    monkeypatch.setattr("service.cli.batch.time", Mock(monotonic=lambda: float(next(clock))))
+    outcomes = iter([None, *[httpx.ConnectError("refused")] * 12])
+    connect = httpx.AsyncHTTPTransport.handle_async_request
+
+    async def failing(self: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
+        if request.method == "POST" and (outcome := next(outcomes, None)):
+            raise outcome
+        return await connect(self, request)
+
+    monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", failing)
+    url = str(service.client.base_url)
+    told = run("colorize", *photos, "-n", "1", "--seed", "7", "--at-once", "1", "--url", url).stderr.splitlines()
+    assert told == [f"{url}/v1/colorizations: refused; the next try is in 1 s"]
     assert len(state()) == 3
