@@ -30,7 +30,7 @@ from service.client import AsyncClient, LikelihoodResponse
 from service.client.client import AT_ONCE
 from service.client.file_names import shortened
 from service.client.found import Photo, is_within
-from service.client.record import RECORD, Record
+from service.client.record import RECORD, Entry, Record
 from service.settings import Settings
 
 __all__ = ["add_commands"]
@@ -249,11 +249,24 @@ def _make(context: typer.Context, load: Callable[[Settings], Colorizer], command
         troubles += unwritten
         for sheet in sheets:
             tell(console, printable(str(sheet)))
-    models = Counter(entry.model for entry in maker.entries.values())
-    if len(models) > 1:
+    if len(models := _count_models([*maker.entries.values()])) > 1:
         counts = ", ".join(f"{count} by {model}" for model, count in sorted(models.items()))
         typer.echo(printable(f"photos colored by different models: {counts}; --overwrite colors all again"), err=True)
     finish(troubles)
+
+
+def _count_models(entries: Sequence[Entry]) -> dict[str, int]:
+    """Count photos by the model that colored them. Models of the same name are told apart by their SHA-256.
+
+    Version 1.0 recorded no SHA-256; such a photo counts as colored by the first known model of its name.
+    """
+    known = {entry.model: entry.model_sha256 for entry in reversed(entries) if entry.model_sha256}
+    models = Counter((entry.model, entry.model_sha256 or known.get(entry.model, "")) for entry in entries)
+    names = Counter(name for name, _ in models)
+    return {
+        name if names[name] == 1 else f"{name} (sha256 {sha256[:8]}…)": count
+        for (name, sha256), count in models.items()
+    }
 
 
 def _watch(context: typer.Context, load: Callable[[Settings], Colorizer]) -> None:

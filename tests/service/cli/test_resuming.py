@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from unittest.mock import Mock
@@ -123,6 +124,19 @@ def test_colorings_of_different_models_are_told_of(service, run: Callable, photo
     record.write_text(record.read_text().replace("fake-1", "fake-0"))
     said = run("colorize", *photos, "-n", "1", "--seed", "7").stderr
     assert "2 by fake-0, 1 by fake-1" in said
+
+
+def test_colorings_of_weights_of_the_same_name_are_told_of(
+    service, run: Callable, photos: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ("-n", "1", "--seed", "7", "-o", "out/")
+    run("colorize", "a.png", *options)
+    record = Path("out/tintflow.jsonl")
+    record.write_text(record.read_text().replace('"' + 64 * "0" + '"', "null"))  # as version 1.0 recorded it
+    assert "models" not in run("colorize", "a.png", "b.png", *options).stderr
+    monkeypatch.setattr(service.colorizer, "info", replace(service.colorizer.info, sha256="1" * 64))
+    said = run("colorize", *photos, *options).stderr
+    assert "2 by fake-1 (sha256 00000000…), 1 by fake-1 (sha256 11111111…)" in said
 
 
 def test_a_changed_reference_is_other_work(run: Callable, photos: list[str]) -> None:
