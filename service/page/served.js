@@ -9,6 +9,9 @@ export const modelName = ({ id, sha256 }) => `${id}.${sha256.slice(0, 8)}`;
 /** The name in such an identifier. */
 export const modelId = (name) => name.slice(0, Math.max(0, name.lastIndexOf(".")));
 
+/** The identifier of the model that an answer names; answers of version 1.0 of the service have no checksum. */
+export const answeredBy = ({ model, model_sha256: sha256 }) => modelName({ id: model, sha256: sha256 ?? "earlier" });
+
 /** The name of the model that drew a sample; null if that is not known. */
 export const modelOf = ({ model, run }) => model ?? (run.model ? `${run.model}.earlier` : null);
 

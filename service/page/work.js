@@ -5,7 +5,7 @@
 
 import { settle } from "./beginnings.js";
 import { announce } from "./notices.js";
-import { isServed, modelId, modelName, modelOf, refreshModel } from "./served.js";
+import { answeredBy, isServed, modelName, modelOf, refreshModel } from "./served.js";
 import { Problem, colorings } from "./service.js";
 import { listen, notify, point, store, succeed } from "./store.js";
 import { errorWords, likeTitle, megabytes } from "./words.js";
@@ -121,8 +121,8 @@ async function finish(run, signal, seen = run) {
     const fields = { ...requestOf(run), ...missing(run), output_format: "jpeg", output_compression: QUALITY };
     const answer = await colorings(run.kind, fields, { signal, onWait, onColoring });
     Object.assign(run, { temperature: answer.temperature, model: answer.model });
-    if (store.model?.id !== answer.model) await refreshModel({ signal }).catch(() => {}); // it is another since the page was opened
-    const drawnBy = store.model?.id === answer.model ? modelName(store.model) : `${answer.model}.earlier`;
+    const drawnBy = answeredBy(answer);
+    if (drawnBy !== modelName(store.model)) await refreshModel({ signal }).catch(() => {}); // it is another since the request
     for (const sample of run.samples) if (!before.includes(sample)) sample.model = drawnBy;
     if (run.origin && run.origin !== drawnBy) { // it changed while the request waited
       run.slots = run.slots.map((sample) => (before.includes(sample) ? sample : null));
@@ -206,6 +206,6 @@ export async function encoded(sample, format, quality, onWait) {
   const one = run.kind === "interpolations" ? {} : { offset: index, n: 1 };
   const fields = { ...requestOf(run), ...one, output_format: format, output_compression: quality };
   let found = null;
-  const { model } = await colorings(run.kind, fields, { onWait, onColoring: (each) => (found = each.index === index ? each.blob : found) });
-  return model === modelId(modelOf(sample)) ? found : null;
+  const answer = await colorings(run.kind, fields, { onWait, onColoring: (each) => (found = each.index === index ? each.blob : found) });
+  return answeredBy(answer) === modelOf(sample) ? found : null;
 }

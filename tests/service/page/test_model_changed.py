@@ -173,13 +173,16 @@ def test_variations_of_a_link_do_not_go_on_with_another_model(open_page, upload,
     assert len(service.colorizer.options) == made
 
 
-def test_variations_that_another_model_drew_meanwhile_do_not_count(open_page, upload, other_model) -> None:
+@pytest.mark.parametrize("facts", [{"name": "fake-2"}, OTHER_WEIGHTS])
+def test_variations_that_another_model_drew_meanwhile_do_not_count(
+    open_page, upload, other_model, facts: dict[str, str]
+) -> None:
     page = open_page(expected=FAILED)
     upload(page)
     page.locator(".card.new .open").nth(1).click()
 
     def restart(route: Route) -> None:
-        other_model(name="fake-2")
+        other_model(**facts)
         problem = {"status": 503, "code": "loading", "detail": "the model is being loaded"}
         route.fulfill(status=503, json=problem, headers={"Retry-After": "1"})
 
