@@ -31,6 +31,8 @@ def provenance(options: Options, temperature: float, index: int, model: ModelInf
     Source: IPTC Photo Metadata Standard 2025.1.
     """
     given, defaults = asdict(options), {field.name: field.default for field in fields(options)}
+    for hint in given.get("hints", ()):
+        hint["color"] = f"#{bytes(hint['color']).hex()}"  # as the interface takes it
     made = {"seed": given.pop("seed"), "index": index, "temperature": temperature, "of_index": given.pop("index", None)}
     made |= {name: value for name, value in given.items() if name not in CHOICE and value != defaults[name]}
     words = [f"{name}={json.dumps(value)}" for name, value in made.items() if value is not None]

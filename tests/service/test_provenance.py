@@ -14,7 +14,7 @@ from tests.service.files import opened
 
 MODEL = replace(FakeColorizer.info, name="<fake-1>")
 HINTED = SampleOptions(2, 7, None, 0.9, hints=(Hint(0.5, 0.25, (160, 60, 40)),), offset=4, warmth=0.5, select="diverse")
-HINT = '[{"x": 0.5, "y": 0.25, "color": [160, 60, 40]}]'
+HINT = '[{"x": 0.5, "y": 0.25, "color": "#a03c28"}]'
 
 
 @pytest.mark.parametrize(
