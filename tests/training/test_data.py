@@ -108,11 +108,6 @@ def test_links_to_what_a_tar_lacks_are_passed_over(shard: Path) -> None:
     assert [name for name, _ in read_named_photos(shard)] == ["x/a.png", "x/sub/b.png"]
 
 
-def test_a_tar_is_read(shard: Path) -> None:
-    for path in (shard.parent, shard):
-        assert [name for name, _ in read_named_photos(path)] == ["x/a.png", "x/sub/b.png"]
-
-
 def test_photos_of_one_name_in_several_tars_differ_in_name(shard: Path) -> None:
     once = [name for name, _ in read_named_photos(shard)]
     for i in range(2):

@@ -191,16 +191,6 @@ def test_training_h_beside_a_part_changes_h_where_it_may_change(prepared: tuple[
     assert_close(again.network.state_dict(), loop.network.state_dict())
 
 
-def test_training_goes_on_from_its_state(prepared: tuple[Cinn, Path], tmp_path: Path) -> None:
-    first = trainer(prepared, "coarsest", minutes=0.01)
-    first.train(tmp_path / "coarsest.pt")
-    second = trainer(prepared, "coarsest", minutes=0.02)
-    second.train(tmp_path / "coarsest.pt")
-    assert second.history.step > first.history.step > 0
-    assert second.history.losses[: len(first.history.losses)] == first.history.losses
-    assert second.history.seconds >= 0.02 * 60
-
-
 @pytest.mark.parametrize("settings", [{"steps": 1}, {"steps": 2, "checkpoint_steps": 1}], ids=["the end", "a part"])
 def test_a_signal_while_what_was_learned_is_judged_is_heeded(
     prepared: tuple[Cinn, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, int]
