@@ -21,26 +21,17 @@ PHOTOS, DRAWS = 4, 3
 
 
 def make(photos: Path, weights: Path, out: Path, *options: object) -> list[dict[str, Any]]:
-    """Draw candidates, and return their key."""
-    words = ["--data", photos, "--weights", weights, "--out", out, "--draws", DRAWS, "--temperature", 0.6, *options]
-    run(main, *words)
+    """Draw candidates of four photos, unless the options say otherwise, and return their key."""
+    words = ["--data", photos, "--weights", weights, "--out", out, "--draws", DRAWS, "--temperature", 0.6]
+    run(main, *words, "--photos", PHOTOS, "--true-photos", 0, *options)
     return json.loads((out / "key.json").read_text())
 
 
 @pytest.fixture(scope="module")
-def few(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of four photos."""
-    folder = tmp_path_factory.mktemp("few")
-    for path in sorted(photos.iterdir())[:PHOTOS]:
-        shutil.copy(path, folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def candidates(few: Path, tiny_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def candidates(photos: Path, tiny_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Draws by the teacher, two for each viewer."""
     folder = tmp_path_factory.mktemp("candidates")
-    make(few, tiny_file, folder, "--each", 2)
+    make(photos, tiny_file, folder, "--each", 2)
     return folder
 
 
@@ -72,14 +63,14 @@ def test_true_photos_are_among_the_pictures_and_teach_nothing(photos: Path, tiny
     assert np.isfinite(votes[0]).sum() == 3
 
 
-def test_a_row_holds_all_draws_of_one_photo(few: Path, tiny_file: Path, tmp_path: Path) -> None:
-    (rows,) = make(few, tiny_file, tmp_path, "--side-by-side")
-    for row in range(1, PHOTOS + 1):
+def test_a_row_holds_all_draws_of_one_photo(photos: Path, tiny_file: Path, tmp_path: Path) -> None:
+    (rows,) = make(photos, tiny_file, tmp_path, "--side-by-side", "--photos", 9)
+    for row in range(1, 10):
         places = [rows[f"{row}{letter}"] for letter in "ABC"]
         assert len({photo for photo, _ in places}) == 1
         assert {draw for _, draw in places} == set(range(DRAWS))
     first, second = (shown(tmp_path / "viewer-1", place) for place in (0, 1))
-    lightness = photo_to_lightness(enlarged(few / f"{rows['1A'][0]}.png"))
+    lightness = photo_to_lightness(enlarged(photos / f"{rows['1A'][0]}.png"))
     for each in (first, second):  # colors differ, but both have the photo's lightness
         assert abs(photo_to_lightness(each) - lightness).mean() < 2
     assert abs(np.subtract(first, second, dtype=int)).mean() > 1
@@ -96,9 +87,9 @@ def test_the_reward_model_learns_from_the_folder(candidates: Path, tiny_file: Pa
 
 
 def test_draws_are_the_teachers_or_the_services_own(
-    few: Path, tiny_file: Path, candidates: Path, tmp_path: Path
+    photos: Path, tiny_file: Path, candidates: Path, tmp_path: Path
 ) -> None:
-    make(few, tiny_file, tmp_path, "--own-draws")
+    make(photos, tiny_file, tmp_path, "--own-draws")
     guided, own = (np.load(folder / "draws.npz")["cells"] for folder in (candidates, tmp_path))
     assert guided.shape == own.shape
     assert abs(guided - own).max() > 1e-3
