@@ -11,7 +11,7 @@ import skimage.data
 from PIL import Image
 
 from benchmarks.quality.__main__ import main
-from benchmarks.quality.measures import best_of_pixel, colorfulness, rmse, smooth_gradient
+from benchmarks.quality.measures import best_of_pixel, colorfulness, smooth_gradient
 from benchmarks.quality.methods import Bits, Colors
 from benchmarks.quality.records import Record, Reference, measure
 from benchmarks.quality.subset import _gap_closed, figures_of
@@ -20,13 +20,6 @@ from tests.programs import run
 
 def flat(*rgb: float) -> np.ndarray:
     return np.full((4, 4, 3), rgb, np.float32)
-
-
-def test_errors_of_known_samples() -> None:
-    samples = np.stack([flat(0, 0, 0), flat(0.5, 0.5, 0.5)])
-    np.testing.assert_allclose(rmse(samples, flat(0.5, 0.5, 0.5)), (0.5, 0))
-    expected = np.sqrt((0.09 / 3, (0.25 + 0.25 + 0.04) / 3))
-    np.testing.assert_allclose(rmse(samples, flat(0, 0, 0.3)), expected, rtol=1e-6)
 
 
 def test_each_channel_of_each_pixel_takes_its_best_sample() -> None:
