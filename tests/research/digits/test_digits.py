@@ -166,11 +166,6 @@ def test_weights_come_back_from_disk(flow: DigitFlow, digits: Digits, tmp_path: 
     assert_close(encode(loaded, digits, 0.0, 0), encode(flow, digits, 0.0, 0), rtol=1e-2, atol=1e-2)
     with pytest.raises(CheckpointError, match="expected"):
         load_classifier(path)
-    path.write_bytes(path.read_bytes()[:-1] + b"?")
-    with pytest.raises(CheckpointError, match="damaged"):
-        load_flow(path)
-    with pytest.raises(CheckpointError, match="no weights"):
-        load_flow(tmp_path / "none.safetensors")
 
 
 def test_bits_per_dim_of_a_known_density() -> None:
