@@ -64,11 +64,11 @@ def test_true_photos_are_among_the_pictures_and_teach_nothing(photos: Path, tiny
 
 
 def test_a_row_holds_all_draws_of_one_photo(photos: Path, tiny_file: Path, tmp_path: Path) -> None:
-    (rows,) = make(photos, tiny_file, tmp_path, "--side-by-side", "--photos", 9)
+    (rows,) = make(photos, tiny_file, tmp_path, "--side-by-side", "--photos", 9, "--draws", 2)
     for row in range(1, 10):
-        places = [rows[f"{row}{letter}"] for letter in "ABC"]
+        places = [rows[f"{row}{letter}"] for letter in "AB"]
         assert len({photo for photo, _ in places}) == 1
-        assert {draw for _, draw in places} == set(range(DRAWS))
+        assert {draw for _, draw in places} == {0, 1}
     first, second = (shown(tmp_path / "viewer-1", place) for place in (0, 1))
     lightness = photo_to_lightness(enlarged(photos / f"{rows['1A'][0]}.png"))
     for each in (first, second):  # colors differ, but both have the photo's lightness
