@@ -45,21 +45,16 @@ def main(
     with errors_printed():
         out.mkdir(parents=True, exist_ok=True)  # fails early, before anything is measured
         method = CinnMethod(load_colorizer(weights, device))
-        records = _measure(method, data, limit)
+        mean_chroma = method.colorizer.cinn.chroma_mean.cpu().numpy()
+        records: dict[float, list[Record]] = {temperature: [] for temperature in TEMPERATURES}
+        for _, name, photo in progress("measuring", photos_of_subsets(data, limit)):
+            reference = Reference(photo, mean_chroma)
+            for temperature, parts in records.items():
+                parts.append(measure(method, reference, SAMPLES, temperature, seed_of(name)))
     reports = {f"{temperature:g}": figures_of(parts) for temperature, parts in records.items()}
     (out / "temperatures.json").write_text(json.dumps(method.settings | reports, indent=2) + "\n")
     draw(reports, out / "temperatures.png")
     print(f"{out / 'temperatures.json'}, {out / 'temperatures.png'}")
-
-
-def _measure(method: CinnMethod, data: Path, limit: int) -> dict[float, list[Record]]:
-    mean_chroma = method.colorizer.cinn.chroma_mean.cpu().numpy()
-    records: dict[float, list[Record]] = {temperature: [] for temperature in TEMPERATURES}
-    for _, name, photo in progress("measuring", photos_of_subsets(data, limit)):
-        reference = Reference(photo, mean_chroma)
-        for temperature, parts in records.items():
-            parts.append(measure(method, reference, SAMPLES, temperature, seed_of(name)))
-    return records
 
 
 def draw(reports: dict[str, dict[str, object]], path: Path) -> None:
