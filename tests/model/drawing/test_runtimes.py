@@ -21,19 +21,15 @@ from model.flow.cinn import Cinn
 from model.flow.sizes import CELLS
 
 ROWS = 4
+DIMS = (128, 384, 1536, 6144)
 CLOSE = {"rtol": 1e-4, "atol": 1e-4}
 BFLOAT16 = "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 needs_bfloat16 = pytest.mark.skipif(not BFLOAT16, reason="this processor multiplies no matrices of bfloat16")
 
 
 @pytest.fixture(scope="module")
-def cinn(tiny_checkpoint: Checkpoint) -> Cinn:
-    return tiny_checkpoint.cinn
-
-
-@pytest.fixture(scope="module")
-def definition(cinn: Cinn) -> TorchRuntime:
-    return TorchRuntime(cinn)
+def definition(tiny_checkpoint: Checkpoint) -> TorchRuntime:
+    return TorchRuntime(tiny_checkpoint.cinn)
 
 
 @pytest.fixture(scope="module")
@@ -60,17 +56,17 @@ def photos(count: int = 2) -> Floats:
     return 100 * np.random.default_rng(1).random((count, 1, 256, 256), np.float32)
 
 
-def rows(cinn: Cinn) -> tuple[Indices, Floats, Floats, Floats]:
+def rows() -> tuple[Indices, Floats, Floats, Floats]:
     """Draws of two photos at several temperatures, one with given cells."""
     given = np.full((ROWS, 2, 8, 8), np.nan, np.float32)
     given[1, :, 2, 5] = 30, -20
     given[1, :, 7, 7] = 10
-    z = normal(ROWS, cinn.coarsest.dims, seed=2)
+    z = normal(ROWS, DIMS[0], seed=2)
     return np.array([0, 1, 0, 1]), z, np.array([0.2, 0.7, 0.9, 1.3], np.float32), given
 
 
-def fine(cinn: Cinn) -> list[Floats]:
-    return [normal(ROWS, dims, seed=dims) for dims in cinn.dims[1:]]
+def fine() -> list[Floats]:
+    return [normal(ROWS, dims, seed=dims) for dims in DIMS[1:]]
 
 
 @cache
@@ -78,9 +74,11 @@ def conditions(runtime: Runtime) -> Condition:
     return runtime.join([runtime.condition(photo[None]) for photo in photos()])
 
 
-def test_the_condition_is_that_of_the_definition(cinn: Cinn, exact: OpenvinoRuntime, fast: OpenvinoRuntime) -> None:
-    defined = TorchRuntime(cinn).condition(photos(1))
-    told = cinn.coarsest.told(defined.cells[0], torch.arange(CELLS)[None])
+def test_the_condition_is_that_of_the_definition(
+    tiny_checkpoint: Checkpoint, definition: TorchRuntime, exact: OpenvinoRuntime, fast: OpenvinoRuntime
+) -> None:
+    defined = definition.condition(photos(1))
+    told = tiny_checkpoint.cinn.coarsest.told(defined.cells[0], torch.arange(CELLS)[None])
     for computed in (exact.condition(photos(1)), fast.condition(photos(1))):
         for one, other in zip((*computed.cells, *computed.maps), (*told, *defined.maps), strict=True):
             np.testing.assert_allclose(one, other.numpy(), **CLOSE)
@@ -88,48 +86,42 @@ def test_the_condition_is_that_of_the_definition(cinn: Cinn, exact: OpenvinoRunt
 
 @pytest.mark.parametrize("temperatures", [(0.2, 0.7, 0.9, 1.3), (0, 0.4, 0.8, 1), (0, 0, 0, 0), (0.8,) * 4, (1,) * 4])
 def test_draws_are_those_of_the_definition(
-    cinn: Cinn, definition: TorchRuntime, exact: OpenvinoRuntime, temperatures: tuple[float, ...]
+    definition: TorchRuntime, exact: OpenvinoRuntime, temperatures: tuple[float, ...]
 ) -> None:
-    photo, z, _, given = rows(cinn)
+    photo, z, _, given = rows()
     asked = (photo, z, np.array(temperatures, np.float32), given)
     defined, computed = (runtime.draw_coarsest(conditions(runtime), *asked) for runtime in (definition, exact))
     np.testing.assert_allclose(computed, defined, rtol=1e-4, atol=1e-3)  # a*b* reach 100
     np.testing.assert_allclose(computed[1, :, 2, 5], [30, -20], **CLOSE)
 
 
-def test_details_and_likelihoods_are_those_of_the_definition(
-    cinn: Cinn, definition: TorchRuntime, exact: OpenvinoRuntime
-) -> None:
+def test_details_and_likelihoods_are_those_of_the_definition(definition: TorchRuntime, exact: OpenvinoRuntime) -> None:
     x = 20 * normal(ROWS, 2, 8, 8, seed=4)
     defined, computed = (
-        runtime.add_details(conditions(runtime), rows(cinn)[0], x, fine(cinn)) for runtime in (definition, exact)
+        runtime.add_details(conditions(runtime), rows()[0], x, fine()) for runtime in (definition, exact)
     )
     np.testing.assert_allclose(computed.chroma, defined.chroma, rtol=1e-4, atol=1e-3)
     np.testing.assert_allclose(computed.coarsest_latents, defined.coarsest_latents, rtol=1e-3, atol=1e-3)
     np.testing.assert_allclose(computed.log_prob, defined.log_prob, rtol=1e-5, atol=1e-2)  # sums of thousands of nats
 
 
-def test_latents_of_colors_are_those_of_the_definition(
-    cinn: Cinn, definition: TorchRuntime, exact: OpenvinoRuntime
-) -> None:
+def test_latents_of_colors_are_those_of_the_definition(definition: TorchRuntime, exact: OpenvinoRuntime) -> None:
     chroma = 20 * normal(ROWS, 2, 64, 64, seed=5)
-    defined, computed = (runtime.encode(conditions(runtime), rows(cinn)[0], chroma) for runtime in (definition, exact))
+    defined, computed = (runtime.encode(conditions(runtime), rows()[0], chroma) for runtime in (definition, exact))
     np.testing.assert_allclose(computed.log_prob, defined.log_prob, rtol=1e-5, atol=1e-2)  # sums of thousands of nats
     for one, other in zip(computed.latents, defined.latents, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-3)
 
 
 @needs_bfloat16
-def test_bfloat16_changes_colors_little_and_likelihoods_less(
-    cinn: Cinn, exact: OpenvinoRuntime, fast: OpenvinoRuntime
-) -> None:
-    drawn = [runtime.draw_coarsest(conditions(runtime), *rows(cinn)) for runtime in (exact, fast)]
+def test_bfloat16_changes_colors_little_and_likelihoods_less(exact: OpenvinoRuntime, fast: OpenvinoRuntime) -> None:
+    drawn = [runtime.draw_coarsest(conditions(runtime), *rows()) for runtime in (exact, fast)]
     assert not np.array_equal(*drawn)
     assert np.linalg.norm(drawn[0] - drawn[1], axis=1).mean() < 0.5
-    full = [runtime.add_details(conditions(exact), rows(cinn)[0], drawn[0], fine(cinn)) for runtime in (exact, fast)]
+    full = [runtime.add_details(conditions(exact), rows()[0], drawn[0], fine()) for runtime in (exact, fast)]
     assert np.linalg.norm(full[0].chroma - full[1].chroma, axis=1).mean() < 0.5
     assert np.array_equal(full[0].log_prob[:, 0], full[1].log_prob[:, 0])  # always in float32
-    bits = [each.log_prob.sum(1) / np.log(2) / sum(cinn.dims) for each in full]
+    bits = [each.log_prob.sum(1) / np.log(2) / sum(DIMS) for each in full]
     np.testing.assert_allclose(bits[1], bits[0], rtol=0, atol=1e-3)
 
 
@@ -143,7 +135,7 @@ def test_weights_of_steps_are_stored_in_half_the_bytes_and_change_no_bit(
         folder = tmp_path / str(i)
         for _ in range(2):  # compiled, then from the cache
             runtime = OpenvinoRuntime(tiny_checkpoint, 1, cache=GraphCache(folder, tiny_checkpoint.sha256))
-            drawn.append(runtime.draw_coarsest(conditions(runtime), *rows(tiny_checkpoint.cinn)))
+            drawn.append(runtime.draw_coarsest(conditions(runtime), *rows()))
         sizes.append(sum(path.stat().st_size for path in folder.rglob("step-*")))
         monkeypatch.setattr(graph, "store_in_bfloat16", lambda step: None)
     assert all(np.array_equal(drawn[0], each) for each in drawn[1:])
@@ -157,22 +149,22 @@ def test_weights_of_steps_are_stored_in_half_the_bytes_and_change_no_bit(
     assert not any(each.get_type_name() == "Constant" for each in weights)
 
 
-def test_a_row_is_the_same_to_the_bit_whatever_stands_beside_it(cinn: Cinn, fast: OpenvinoRuntime) -> None:
-    condition, (photo, z, temperature, given) = conditions(fast), rows(cinn)
+def test_a_row_is_the_same_to_the_bit_whatever_stands_beside_it(fast: OpenvinoRuntime) -> None:
+    condition, (photo, z, temperature, given) = conditions(fast), rows()
     x = fast.draw_coarsest(condition, photo, z, temperature, given)
-    decoded = fast.add_details(condition, photo, x, fine(cinn))
+    decoded = fast.add_details(condition, photo, x, fine())
     encoded = fast.encode(condition, photo, decoded.chroma)
     for order in ([3, 2, 1, 0], [1, 1, 1, 1], [3, 3, 3, 3]):
         alike = fast.draw_coarsest(condition, photo[order], z[order], temperature[order], given[order])
         assert np.array_equal(alike, x[order])
-        again = fast.add_details(condition, photo[order], x[order], [each[order] for each in fine(cinn)])
+        again = fast.add_details(condition, photo[order], x[order], [each[order] for each in fine()])
         np.testing.assert_equal(again, [each[order] for each in decoded])
         log_prob, latents = fast.encode(condition, photo[order], decoded.chroma[order])
         np.testing.assert_equal([log_prob, *latents], [each[order] for each in (encoded.log_prob, *encoded.latents)])
 
 
-def test_torch_draws_a_row_the_same_whatever_the_temperature_of_others(cinn: Cinn, definition: TorchRuntime) -> None:
-    condition, (photo, z, _, given) = conditions(definition), rows(cinn)
+def test_torch_draws_a_row_the_same_whatever_the_temperature_of_others(definition: TorchRuntime) -> None:
+    condition, (photo, z, _, given) = conditions(definition), rows()
     mixed = np.array([0.65, 0.9, 1.3, 0.1], np.float32)
     together = definition.draw_coarsest(condition, photo, z, mixed, given)
     for row, temperature in enumerate(mixed):
@@ -197,8 +189,8 @@ def test_a_step_that_differs_in_one_bit_is_not_alike(fast: OpenvinoRuntime, stre
     assert draw_alike(few, many) == alike
 
 
-def test_numbers_that_are_not_finite_do_not_outlive_their_draw(cinn: Cinn, fast: OpenvinoRuntime) -> None:
-    condition, (photo, z, temperature, given) = conditions(fast), rows(cinn)
+def test_numbers_that_are_not_finite_do_not_outlive_their_draw(fast: OpenvinoRuntime) -> None:
+    condition, (photo, z, temperature, given) = conditions(fast), rows()
     before = fast.draw_coarsest(condition, photo, z, temperature, given)
     broken = condition._replace(cells=tuple(cells * np.nan for cells in condition.cells))
     no_numbers = fast.draw_coarsest(broken, photo, z, temperature, given)
