@@ -1,6 +1,5 @@
 """Photos to train on, their features, and weights to start from."""
 
-import hashlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,16 +21,13 @@ PHOTOS = 24  # two more are too gray
 @pytest.fixture(scope="session", autouse=True)
 def compiled_once() -> Iterator[None]:
     """Compile each h once: with OpenVINO, this takes longer than the features of a few photos."""
-    compiled: dict[str, Extract] = {}
+    compiled: dict[bytes, Extract] = {}
 
     def open_once(network: ConditionNetwork) -> Extract:
-        digest = hashlib.sha256()
-        for tensor in network.state_dict().values():
-            digest.update(tensor.numpy().data)
-        name = digest.hexdigest()
-        if name not in compiled:
-            compiled[name] = _open_by_openvino(network)
-        return compiled[name]
+        weights = b"".join(tensor.numpy().tobytes() for tensor in network.state_dict().values())
+        if weights not in compiled:
+            compiled[weights] = _open_by_openvino(network)
+        return compiled[weights]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("training.features._open_by_openvino", open_once)
