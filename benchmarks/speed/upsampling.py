@@ -22,8 +22,6 @@ from benchmarks.report import JsonFile, Target, write
 from model.pixels.bilateral import upsample_to_rgb_plainly
 from model.pixels.upsampling import upsample_to_rgb
 
-__all__ = ["main"]
-
 MEGAPIXELS = (1.0, 12.0, 50.0)
 SAMPLES = 8
 SMALL = 64
