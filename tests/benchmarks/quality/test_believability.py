@@ -20,27 +20,21 @@ from tests import programs
 from tests.benchmarks.quality.conftest import is_shown
 
 
-@pytest.fixture(scope="module")
-def tiny(tiny_file: Path) -> str:
-    """The tiny network as a method."""
-    return f"tiny={tiny_file}"
-
-
 def run(*words: object, status: int = 0) -> str:
     return programs.run(app, *words, status=status).output
 
 
-def make(photos: Path, out: Path, method: str, *options: object) -> list[dict[str, Any]]:
-    """Make sheets, and return their key."""
-    run("make", "--data", photos, "--out", out, "--method", method, *options)
+def make(photos: Path, out: Path, weights: object, *options: object) -> list[dict[str, Any]]:
+    """Make sheets with weights as the method `tiny`, and return their key."""
+    run("make", "--data", photos, "--out", out, "--method", f"tiny={weights}", *options)
     return json.loads((out / "key.json").read_text())
 
 
 @pytest.fixture(scope="module")
-def sheets(photos: Path, tiny: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sheets(photos: Path, tiny_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Sheets and key of nine photos."""
     folder = tmp_path_factory.mktemp("sheets")
-    make(photos, folder, f"{tiny}@0.5", "--rung", 64, "--each", 3)
+    make(photos, folder, f"{tiny_file}@0.5", "--rung", 64, "--each", 3)
     return folder
 
 
@@ -86,9 +80,9 @@ def test_a_rung_has_the_grain_that_suits_its_size(
     ],
 )
 def test_large_pictures_have_a_sheet_each_but_pairs_stay_side_by_side(
-    photos: Path, tiny: str, tmp_path: Path, options: list[object], side: int, shapes: list[tuple[int, ...]]
+    photos: Path, tiny_file: Path, tmp_path: Path, options: list[object], side: int, shapes: list[tuple[int, ...]]
 ) -> None:
-    make(photos, tmp_path, tiny, *options, "--side", side)
+    make(photos, tmp_path, tiny_file, *options, "--side", side)
     sheets = [np.asarray(Image.open(path)) for path in tmp_path.glob("sheet-*.png")]
     assert [sheet.shape for sheet in sheets] == shapes
     # pictures have the given width, and three quarters of it as height
@@ -124,8 +118,10 @@ def test_a_key_that_is_none_is_named(tmp_path: Path, text: str) -> None:
     assert said == f"key: expected the key that `make` wrote, got {tmp_path}/key.json\n"
 
 
-def test_methods_rotate_over_viewers_and_are_compared_photo_by_photo(photos: Path, tiny: str, tmp_path: Path) -> None:
-    key = make(photos, tmp_path, tiny, "--each", 4, "--rotate")
+def test_methods_rotate_over_viewers_and_are_compared_photo_by_photo(
+    photos: Path, tiny_file: Path, tmp_path: Path
+) -> None:
+    key = make(photos, tmp_path, tiny_file, "--each", 4, "--rotate")
     seen = [{e["photo"]: e["method"] for e in key if e["viewer"] == viewer} for viewer in (1, 2)]
     assert len(seen[0]) == 8
     assert all({seen[0][photo], seen[1][photo]} == {"tiny", "truth"} for photo in seen[0])
@@ -157,8 +153,8 @@ def test_ratings_that_do_not_fit_are_refused(tmp_path: Path, rows: list[str]) ->
         read_ratings(ratings(tmp_path / "r.csv", rows), {1: "a", 2: "b"})
 
 
-def test_a_pair_shows_one_photo_in_two_versions(photos: Path, tiny: str, tmp_path: Path) -> None:
-    key = make(photos, tmp_path, tiny, "--pair", "tiny:truth", "--each", 9)
+def test_a_pair_shows_one_photo_in_two_versions(photos: Path, tiny_file: Path, tmp_path: Path) -> None:
+    key = make(photos, tmp_path, tiny_file, "--pair", "tiny:truth", "--each", 9)
     assert len({entry["photo"] for entry in key}) == 9
     assert {tuple(entry["method"]) for entry in key} == {("tiny", "truth"), ("truth", "tiny")}
     for place, entry in enumerate(key[:6]):
@@ -177,11 +173,11 @@ def test_a_pair_shows_one_photo_in_two_versions(photos: Path, tiny: str, tmp_pat
     ],
 )
 def test_what_cannot_be_used_is_named_before_anything_is_drawn(
-    photos: Path, tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: str, message: str
+    photos: Path, tiny_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: str, message: str
 ) -> None:
     (tmp_path / "a file").touch()
     monkeypatch.setattr("benchmarks.quality.believability.shrink", None)
-    words = ("--data", photos, "--out", tmp_path / "a file" / "sheets", "--method", tiny, "--each", 1)
+    words = ("--data", photos, "--out", tmp_path / "a file" / "sheets", "--method", f"tiny={tiny_file}", "--each", 1)
     assert message in run("make", *words, *options.split(), status=2)
 
 

@@ -16,13 +16,9 @@ from model.options import Hint, InterpolationOptions, Options, SampleOptions, Tr
 
 ALL = (1.0, 1.0, 1.0, 1.0)
 RED = (190, 110, 100)
-
-
-@pytest.fixture(scope="module")
-def colors() -> NDArray[np.uint8]:
-    """A soft color photo, which 64×64 pixels of a*b* can represent."""
-    y, x = np.mgrid[0:128, 0:96] / 128
-    return np.stack((200 * x + 30, 120 + 60 * np.sin(4 * y), 200 - 150 * x * y), 2).astype(np.uint8)
+Y, X = np.mgrid[0:128, 0:96] / 128
+COLORS = np.stack((200 * X + 30, 120 + 60 * np.sin(4 * Y), 200 - 150 * X * Y), 2).astype(np.uint8)
+"""A soft color photo, which 64×64 pixels of a*b* can represent."""
 
 
 def distance(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
@@ -71,45 +67,45 @@ def test_only_chosen_levels_move(color) -> None:
     assert fine > 0
 
 
-def test_transfer_of_all_levels_gives_the_reference_back(colorizer: CinnColorizer, colors: NDArray[np.uint8]) -> None:
+def test_transfer_of_all_levels_gives_the_reference_back(colorizer: CinnColorizer) -> None:
     """The photo is the reference in gray, so the flow inverts its own encoding, up to the detail of 64×64 pixels."""
-    (image,) = colorize(colorizer, colors, TransferOptions(1, 0, ALL), colors).images
-    assert distance(image, colors) < 2
+    (image,) = colorize(colorizer, COLORS, TransferOptions(1, 0, ALL), COLORS).images
+    assert distance(image, COLORS) < 2
 
 
-def test_transfer_by_default_keeps_much_of_the_coarse_levels_and_draws_the_fine_ones(color, colors) -> None:
-    default = color(TransferOptions(2, 4), colors).images
-    np.testing.assert_array_equal(default, color(TransferOptions(2, 4, (0.9, 0.81, 0.0, 0.0)), colors).images)
-    copies = color(TransferOptions(2, 4, (1.0, 1.0, 0.0, 0.0)), colors).images
+def test_transfer_by_default_keeps_much_of_the_coarse_levels_and_draws_the_fine_ones(color) -> None:
+    default = color(TransferOptions(2, 4), COLORS).images
+    np.testing.assert_array_equal(default, color(TransferOptions(2, 4, (0.9, 0.81, 0.0, 0.0)), COLORS).images)
+    copies = color(TransferOptions(2, 4, (1.0, 1.0, 0.0, 0.0)), COLORS).images
     assert distance(default[0], default[1]) > distance(copies[0], copies[1])
 
 
 def test_the_more_comes_from_the_reference_the_nearer_to_its_own_temperature_it_is_decoded(
-    colorizer: CinnColorizer, color, colors, monkeypatch: pytest.MonkeyPatch
+    colorizer: CinnColorizer, color, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     draw = Mock(wraps=colorizer.passes.draw_coarsest)
     monkeypatch.setattr(colorizer.passes, "draw_coarsest", draw)
     for weight in (0.0, 0.5, 0.9, 1.0):
-        color(TransferOptions(1, 4, (weight, 0.0, 0.0, 0.0), 0.6), colors)
+        color(TransferOptions(1, 4, (weight, 0.0, 0.0, 0.0), 0.6), COLORS)
     decoded = [call.args[2][0][0] for call in draw.call_args_list]
     assert decoded == pytest.approx([0.6, 0.625, 0.86244, 1.0])
     assert decoded[-1] == 1  # exactly: only then does the level's own decoder draw alone
 
 
 def test_a_coloring_of_a_transfer_is_the_try_whose_colors_are_most_like_the_reference(
-    colorizer: CinnColorizer, color, colors, monkeypatch: pytest.MonkeyPatch
+    colorizer: CinnColorizer, color, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Other draws do not matter: each coloring has its own tries."""
-    chosen = color(TransferOptions(3, 4), colors)
+    chosen = color(TransferOptions(3, 4), COLORS)
     assert chosen.indices == (0, 1, 2)
     for i, image in enumerate(chosen.images):
-        alone = color(TransferOptions(1, 4, offset=i), colors)
+        alone = color(TransferOptions(1, 4, offset=i), COLORS)
         assert alone.indices == (i,)
         np.testing.assert_array_equal(alone.images[0], image)
-    own = own_chroma(colorizer.shrink(colors, with_chroma=True))[0]
+    own = own_chroma(colorizer.shrink(COLORS, with_chroma=True))[0]
     select = Mock(return_value=0)
     monkeypatch.setattr("model.drawing.plans.select_palette", select)
-    color(TransferOptions(3, 4), colors)
+    color(TransferOptions(3, 4), COLORS)
     offered = [call.args for call in select.call_args_list]
     assert [len(tries) for tries, _ in offered] == [4] * 3
     assert len(np.unique(np.concatenate([tries for tries, _ in offered]), axis=0)) == 12
@@ -130,16 +126,16 @@ def test_a_spherical_path_keeps_the_norm_and_a_line_does_not(color, shape, middl
     assert between / ((first + last) / 2) == pytest.approx(middle, rel=rtol)  # on a line, as of independent latents
 
 
-def test_interpolation_to_a_reference(color, colors) -> None:
-    path = color(InterpolationOptions(3, 5, 0), colors)
-    expected = color(TransferOptions(1, 0, ALL), colors).images[0]
+def test_interpolation_to_a_reference(color) -> None:
+    path = color(InterpolationOptions(3, 5, 0), COLORS)
+    expected = color(TransferOptions(1, 0, ALL), COLORS).images[0]
     np.testing.assert_array_equal(path.images[-1], expected)
 
 
-def test_likelihood_is_that_of_the_own_colors(colorizer: CinnColorizer, colors: NDArray[np.uint8]) -> None:
-    found = colorizer.score_all([colorizer.shrink(colors, with_chroma=True)])[0]
-    condition = condition_of(colorizer, colors)
-    own = torch.from_numpy(own_chroma(colorizer.shrink(colors, with_chroma=True)))
+def test_likelihood_is_that_of_the_own_colors(colorizer: CinnColorizer) -> None:
+    found = colorizer.score_all([colorizer.shrink(COLORS, with_chroma=True)])[0]
+    condition = condition_of(colorizer, COLORS)
+    own = torch.from_numpy(own_chroma(colorizer.shrink(COLORS, with_chroma=True)))
     latents = colorizer.cinn.log_prob(own, condition).latents
     bits = -colorizer.cinn.sample(condition, latents).log_prob.sum(1) / (8192 * math.log(2))
     assert math.isclose(found.bits_per_dim, bits[0], abs_tol=1e-3)

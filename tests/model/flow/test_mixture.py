@@ -15,11 +15,7 @@ from model.flow.mixture_arrays import draw_outputs, latents_of_outputs
 from tests.networks import draw
 
 ROWS = 300
-
-
-@pytest.fixture(scope="module")
-def mixture() -> Mixture:
-    return Mixture.from_output(1.5 * draw(ROWS, 6 * 8, seed=2))
+MIXTURE = Mixture.from_output(1.5 * draw(ROWS, 6 * 8, seed=2))
 
 
 def latents(scale: float = 1.0) -> Tensor:
@@ -31,15 +27,15 @@ def at(temperature: float) -> Tensor:
 
 
 @pytest.mark.parametrize("size", [5.0, 8.0, 20.0])
-def test_latents_far_in_the_tails_come_back(mixture: Mixture, size: float) -> None:
+def test_latents_far_in_the_tails_come_back(size: float) -> None:
     z = size * latents().sign()
-    x, log_det = mixture.inverse(z)
-    back, forward_log_det = mixture.forward(x)
+    x, log_det = MIXTURE.inverse(z)
+    back, forward_log_det = MIXTURE.forward(x)
     assert_close(back, z, rtol=1e-6, atol=1e-6)
     assert_close(forward_log_det, -log_det)
 
 
-def test_a_draw_takes_few_calls(mixture: Mixture) -> None:
+def test_a_draw_takes_few_calls() -> None:
     """On a GPU, each call takes some microseconds even for few rows, and every coloring has 64 draws."""
     calls = list[str]()
 
@@ -49,16 +45,16 @@ def test_a_draw_takes_few_calls(mixture: Mixture) -> None:
             return function(*args, **kwargs or {})
 
     with Count():
-        mixture.tempered(at(0.8)).inverse(latents())
+        MIXTURE.tempered(at(0.8)).inverse(latents())
     assert len(calls) < 500
 
 
 @pytest.mark.parametrize("temperature", [0.3, 0.85, 1.0, 1.6])
 @pytest.mark.parametrize("scale", [1.0, 4.0])
-def test_the_compiled_draw_is_the_definition(mixture: Mixture, temperature: float, scale: float) -> None:
+def test_the_compiled_draw_is_the_definition(temperature: float, scale: float) -> None:
     z = latents(scale)
-    expected, _ = mixture.tempered(at(temperature)).inverse(z)
-    assert_close(mixture.draw(z, at(temperature)), expected, rtol=1e-7, atol=1e-7)
+    expected, _ = MIXTURE.tempered(at(temperature)).inverse(z)
+    assert_close(MIXTURE.draw(z, at(temperature)), expected, rtol=1e-7, atol=1e-7)
 
 
 @pytest.mark.parametrize("size", [0.5, 2.0, 8.0, 20.0])
@@ -89,19 +85,19 @@ def test_the_compiled_draw_of_outputs_is_the_definition(temperature: float) -> N
     assert_close(torch.from_numpy(draw_outputs(*arrays)), expected, rtol=1e-4, atol=1e-4)  # float32 outputs
 
 
-def test_temperature_0_is_the_heaviest_component(mixture: Mixture) -> None:
-    expected = torch.stack([mixture.means[i, :, int(mixture.log_weights[i].argmax())] for i in range(ROWS)])
-    assert_close(mixture.draw(latents(), at(0.0)), expected)
+def test_temperature_0_is_the_heaviest_component() -> None:
+    expected = torch.stack([MIXTURE.means[i, :, int(MIXTURE.log_weights[i].argmax())] for i in range(ROWS)])
+    assert_close(MIXTURE.draw(latents(), at(0.0)), expected)
 
 
-def test_cooling_drops_light_components_and_narrows_the_others(mixture: Mixture) -> None:
-    cool = mixture.tempered(at(0.25))
-    assert_close(cool.log_scales, mixture.log_scales + math.log(0.25))
+def test_cooling_drops_light_components_and_narrows_the_others() -> None:
+    cool = MIXTURE.tempered(at(0.25))
+    assert_close(cool.log_scales, MIXTURE.log_scales + math.log(0.25))
     kept = cool.log_weights > -math.inf
     assert kept.any(-1).all()
     assert not kept.all()
     # the components kept hold at least √T of the weight, but less without the lightest of them
-    weights = mixture.log_weights.exp()
+    weights = MIXTURE.log_weights.exp()
     share = (weights * kept).sum(-1)
     lightest = torch.where(kept, weights, math.inf).amin(-1)
     assert (share >= 0.5 - 1e-12).all()

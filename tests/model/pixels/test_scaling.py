@@ -10,43 +10,35 @@ from model.pixels.scaling import WARM, Scaler, adjust
 from model.protocol import Drawn
 
 LOOKS = [Look(saturation=0.0), Look(saturation=0.4), Look(saturation=1.7, warmth=-0.6), Look(warmth=1.0)]
+PHOTO = np.tile(np.linspace(40, 215, 48).astype(np.uint8), (40, 1))
+CHROMA = np.random.default_rng(0).normal(0, 12, (2, 2, 8, 8)).astype(np.float32)
+DRAWN = Drawn(CHROMA, (0, 1), (1.0, 1.0), (1.0, 1.0), 1.0, {}, CHROMA, (1.0, 1.0))
 
 
-@pytest.fixture
-def photo() -> np.ndarray:
-    return np.tile(np.linspace(40, 215, 48).astype(np.uint8), (40, 1))
-
-
-@pytest.fixture
-def drawn() -> Drawn:
-    chroma = np.random.default_rng(0).normal(0, 12, (2, 2, 8, 8)).astype(np.float32)
-    return Drawn(chroma, (0, 1), (1.0, 1.0), (1.0, 1.0), 1.0, {}, chroma, (1.0, 1.0))
-
-
-def lab(photo: np.ndarray, drawn: Drawn, look: Look) -> np.ndarray:
-    images = np.stack([each.image for each in Scaler(8).finish(photo, drawn, look)])
+def lab(look: Look) -> np.ndarray:
+    images = np.stack([each.image for each in Scaler(8).finish(PHOTO, DRAWN, look)])
     return rgb_to_lab(np.moveaxis(images, -1, 1) / 255)
 
 
 @pytest.mark.parametrize("look", LOOKS, ids=str)
-def test_a_look_is_the_same_on_small_and_full_size_chroma(drawn: Drawn, look: Look) -> None:
+def test_a_look_is_the_same_on_small_and_full_size_chroma(look: Look) -> None:
     lightness = np.linspace(20, 80, 40 * 48).reshape(40, 48)
 
     def upsampled(chroma: np.ndarray) -> np.ndarray:
         points = [(y, x) for y in (0, 7, 20, 39) for x in (0, 11, 30, 47)]
         return upsample_points(chroma.astype(np.float64), lightness, points)
 
-    full = upsampled(drawn.chroma) * look.saturation + WARM * look.warmth
-    np.testing.assert_allclose(upsampled(adjust(drawn.chroma, look)), full, rtol=0, atol=1e-4)  # float32 at the start
+    full = upsampled(CHROMA) * look.saturation + WARM * look.warmth
+    np.testing.assert_allclose(upsampled(adjust(CHROMA, look)), full, rtol=0, atol=1e-4)  # float32 at the start
 
 
 @pytest.mark.parametrize("look", LOOKS, ids=str)
-def test_lightness_stays(photo: np.ndarray, drawn: Drawn, look: Look) -> None:
-    gray = rgb_to_lab(np.broadcast_to(photo / 255, (1, 3, *photo.shape)))[:, 0]
-    assert np.abs(lab(photo, drawn, look)[:, 0] - gray).max() < 0.6  # one 8-bit level
+def test_lightness_stays(look: Look) -> None:
+    gray = rgb_to_lab(np.broadcast_to(PHOTO / 255, (1, 3, *PHOTO.shape)))[:, 0]
+    assert np.abs(lab(look)[:, 0] - gray).max() < 0.6  # one 8-bit level
 
 
-def test_warm_is_yellower_and_cool_bluer(photo: np.ndarray, drawn: Drawn) -> None:
-    cool, plain, warm = (lab(photo, drawn, Look(warmth=each))[:, 2].mean() for each in (-1.0, 0.0, 1.0))
+def test_warm_is_yellower_and_cool_bluer() -> None:
+    cool, plain, warm = (lab(Look(warmth=each))[:, 2].mean() for each in (-1.0, 0.0, 1.0))
     assert cool < plain - 8
     assert plain + 8 < warm

@@ -22,13 +22,14 @@ from research.rivals.networks import RIVALS
 from research.rivals.train import make_trainer, train_rival
 from tests import networks
 from tests.loops import steps, stop_after
-from tests.networks import spread
+from tests.networks import generator, spread
 from tests.programs import run
 from training.dataset import Batch, FeatureDataset
 from training.loop import LoopConfig, Trainer
 from training.run import RunConfig
 
 TINY = DecoderConfig(widths=(16, 12, 8), blocks=1, dropout=0.0, latent_channels=2)
+LIGHTNESS = torch.rand(1, 1, 256, 256, generator=generator(7)) * 100
 GENERATIVE = [name for name, rival in RIVALS.items() if rival.has_latent]
 
 
@@ -51,11 +52,6 @@ def random_colorizer(name: str) -> RivalColorizer:
 
 def draw(count: int, seed: int = 0) -> Tensor:
     return networks.draw(count, 2, 8, 8, seed=seed, dtype=torch.float32)
-
-
-@pytest.fixture
-def lightness() -> Tensor:
-    return torch.rand(1, 1, 256, 256, generator=torch.Generator().manual_seed(7)) * 100
 
 
 @pytest.mark.parametrize(("name", "count"), [("regression", 20), ("cvae", 80), ("cgan", 30)])
@@ -84,32 +80,32 @@ def test_every_parameter_gets_a_gradient_from_its_player(name: str, made_up: Pat
     unmoved = []
     for player, module in colorizer.rival.players().items():
         colorizer.rival.zero_grad()
-        colorizer.rival.loss(player, batch, batch.chroma / 20, torch.Generator().manual_seed(0)).backward()
+        colorizer.rival.loss(player, batch, batch.chroma / 20, generator()).backward()
         unmoved += [key for key, p in module.named_parameters() if p.grad is None or not p.grad.any()]
     assert unmoved == []
 
 
 @pytest.mark.parametrize("name", GENERATIVE)
-def test_colorings_depend_on_their_own_latent_alone(name: str, lightness: Tensor) -> None:
+def test_colorings_depend_on_their_own_latent_alone(name: str) -> None:
     colorizer, z = random_colorizer(name), draw(3)
-    together = colorizer.sample(lightness, z)
+    together = colorizer.sample(LIGHTNESS, z)
     assert together.shape == (3, 2, 64, 64)
     assert (together[0] - together[1]).abs().mean() > 1
     for i in range(3):
         # A batch of another size may use another kernel, whose last bits differ.
-        assert_close(colorizer.sample(lightness, z[i : i + 1])[0], together[i], rtol=1e-4, atol=1e-3)
-    same = colorizer.sample(lightness, 0 * z)
+        assert_close(colorizer.sample(LIGHTNESS, z[i : i + 1])[0], together[i], rtol=1e-4, atol=1e-3)
+    same = colorizer.sample(LIGHTNESS, 0 * z)
     assert_close(same[0], same[1])
 
 
 @pytest.mark.parametrize("name", RIVALS)
-def test_weights_come_back_from_disk(name: str, lightness: Tensor, tmp_path: Path) -> None:
+def test_weights_come_back_from_disk(name: str, tmp_path: Path) -> None:
     colorizer = random_colorizer(name)
     save_rival(colorizer, tmp_path / "it.safetensors")
     loaded = load_rival(tmp_path / "it.safetensors")
     assert (loaded.name, loaded.config) == (name, TINY)
     # float16 keeps 11 bits of each of the parameters.
-    assert_close(loaded.sample(lightness, draw(2)), colorizer.sample(lightness, draw(2)), rtol=2e-2, atol=0.5)
+    assert_close(loaded.sample(LIGHTNESS, draw(2)), colorizer.sample(LIGHTNESS, draw(2)), rtol=2e-2, atol=0.5)
 
 
 def test_a_cinn_is_no_rival(tiny_weights: Path) -> None:
