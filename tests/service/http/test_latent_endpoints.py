@@ -194,13 +194,6 @@ def test_parameter(service, path: str, fields: dict[str, object], problem: str) 
     assert not service.colorizer.options
 
 
-@pytest.mark.parametrize(("reference", "status"), [(b"", 422), (b"just some words", 415)])
-def test_a_bad_reference_is_named(service, grey_png, reference: bytes, status: int) -> None:
-    answer = service.post_to("/v1/transfers", grey_png, reference=reference)
-    assert answer.status_code == status
-    assert answer.json()["detail"].startswith("reference:")
-
-
 def test_each_file_may_be_as_large_as_the_limit(service, grey_png, monkeypatch) -> None:
     monkeypatch.setitem(service.settings, "max_bytes", len(grey_png))
     larger = grey_png + b"\0"
