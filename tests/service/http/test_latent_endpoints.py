@@ -133,23 +133,17 @@ def test_likelihood(service) -> None:
     assert service.colorizer.photos[0].shape == (20, 30, 3)
 
 
-@pytest.mark.parametrize(
-    ("path", "fields"), [("variations", VARIATION), ("transfers", {"reference": COLOR_PNG}), ("interpolations", PATH)]
-)
-def test_forms_of_the_answer(service, grey_png, path: str, fields: dict[str, object]) -> None:
-    archive = service.post_to(f"/v1/{path}", grey_png, **fields, output_format="png", response_format="zip")
-    names = zipfile.ZipFile(BytesIO(archive.content)).namelist()
-    assert names == [f"{i}.png" for i in range(len(names))]
-    assert ("tintflow-noise-seed" in archive.headers) is (path == "variations")
-    if path != "interpolations":  # these have at least two colorings
-        bare = service.post_to(f"/v1/{path}", grey_png, {"Accept": "image/webp"}, **fields, n=1)
-        assert bare.headers["content-type"] == "image/webp"
-        yielding = service.post_to(f"/v1/{path}", grey_png, {"Accept": "image/png"}, **fields)
-        assert (yielding.status_code, yielding.headers["content-type"]) == (200, "image/png")  # a default n becomes 1
-    several = {} if path == "interpolations" else {"n": 2}
-    refused = service.post_to(f"/v1/{path}", grey_png, {"Accept": "image/png"}, **fields, **several)
-    assert refused.status_code == 406
-    assert ("n=1" in refused.json()["detail"]) is (path != "interpolations")
+@pytest.mark.parametrize(("path", "fields"), [("variations", VARIATION), ("transfers", {"reference": COLOR_PNG})])
+def test_a_bare_image(service, grey_png, path: str, fields: dict[str, object]) -> None:
+    answer = service.post_to(f"/v1/{path}", grey_png, {"Accept": "image/png"}, **fields)  # n becomes 1
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
+    assert ("tintflow-noise-seed" in answer.headers) is (path == "variations")
+
+
+def test_interpolations_are_never_a_bare_image(service, grey_png) -> None:
+    answer = service.post_to("/v1/interpolations", grey_png, {"Accept": "image/png"}, **PATH)
+    assert_problem(answer, 406, "not_acceptable")
+    assert "n=1" not in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(
