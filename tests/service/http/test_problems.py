@@ -230,6 +230,7 @@ def test_a_compressed_body(service, body: dict[str, Any]) -> None:
 
 
 PHOTO = png(1, 1)
+LONG_TEXTS = {f"unknown{i}": "a" * 16_000 for i in range(10)}
 
 
 @pytest.mark.parametrize(
@@ -244,6 +245,7 @@ PHOTO = png(1, 1)
         ({"files": {"image": (None, "AAAA")}}, 422, ["image: expected a file part, which has a filename, got text"]),
         ({"files": {"image[]": (None, b"\xff" * 65_537)}}, 422, ["image: expected a file part, which has a filename"]),
         ({"files": {"image": PHOTO}, "data": {"hints": " " * 65_537}}, 413, ["more than 65536 bytes elsewhere"]),
+        ({"files": {"image": PHOTO}, "data": LONG_TEXTS}, 413, ["more than 65536 bytes elsewhere"]),
         ({"json": {"photo": "A" * 65_537}}, 413, ["body: expected files in image alone, got more than 65536 bytes"]),
         ({"files": {"photo": (None, "A" * 65_537)}}, 413, ["body: expected files in image alone, got more than"]),
         ({"files": {"image": (None, "")}}, 422, ["image: this field is required"]),
