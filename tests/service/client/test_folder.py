@@ -17,7 +17,7 @@ from PIL import Image
 
 from model.errors import OutOfMemoryError
 from service.api.formats import PHOTO_FORMATS
-from service.client import AsyncClient, Client, ConnectionFailedError, FolderPhoto, InvalidParameterError
+from service.client import AsyncClient, Client, FolderPhoto, InvalidParameterError
 from service.client.record import RECORD
 from service.codecs.decoding import FORMATS
 from tests.service.waiting import eventually
@@ -138,12 +138,6 @@ def test_errors_of_all_photos_are_raised(take: Take, service, folder: Path, tmp_
         take(folder, tmp_path / "out", n=99)
     assert not names(tmp_path / "out")
     assert not service.colorizer.options
-
-
-@pytest.mark.parametrize("call", [blocking, asynchronous])
-def test_no_service(call: Callable[..., list[FolderPhoto]], folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConnectionFailedError):
-        call("http://127.0.0.1:9", folder, tmp_path / "out")
 
 
 def test_at_most_so_many_at_once(service, take: Take, pool: Executor, folder: Path, tmp_path: Path) -> None:
