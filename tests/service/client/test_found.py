@@ -14,16 +14,11 @@ FILES = (
 )  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 @pytest.fixture
-def scans(folder: Path) -> Path:
+def scans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
     for name in FILES:
-        file = folder / name
+        file = Path(name)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch()
     return Path("scans")
@@ -83,7 +78,8 @@ def test_what_cannot_be_read_below_a_folder_is_told_of(scans: Path, monkeypatch:
     assert [(trouble.name, trouble.reason) for trouble in troubles] == [("scans/sub", "Permission denied")]
 
 
-def test_names_that_no_file_can_have_are_left_to_who_opens_them(folder: Path) -> None:
+@pytest.mark.usefixtures("scans")
+def test_names_that_no_file_can_have_are_left_to_who_opens_them() -> None:
     Path("loop.jpg").symlink_to("loop.jpg")
     long = f"{'a' * 300}.jpg"
     assert list(found("loop.jpg", long, f"{long}/b.jpg")) == ["loop.jpg", long, f"{long}/b.jpg"]
