@@ -2,14 +2,12 @@
 
 import asyncio
 import json
-import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import aclosing, closing
 from itertools import islice
 from pathlib import Path
-from shutil import copy
 from typing import Any
 
 import pytest
@@ -18,7 +16,6 @@ from PIL import Image
 from model.errors import OutOfMemoryError
 from service.api.formats import PHOTO_FORMATS
 from service.client import AsyncClient, Client, FolderPhoto, InvalidParameterError
-from service.client.record import RECORD
 from service.codecs.decoding import FORMATS
 from tests.service.waiting import eventually
 
@@ -97,24 +94,6 @@ def test_the_same_call_goes_on(service, take: Take, folder: Path, tmp_path: Path
     assert len(names(out)) == PHOTOS
     assert len({name.split("-")[1] for name in names(out)}) == 1  # one seed for all, drawn once
     assert not any(each.is_new for each in take(folder, out, n=1, **seed))
-
-
-def test_names_as_long_as_the_file_system_allows(take: Take, folder: Path, tmp_path: Path) -> None:
-    """Photos whose names differ in the last letter get colorings of different names, which the next call finds."""
-    out, long = tmp_path / "out", tmp_path / "long"
-    long.mkdir()
-    stems = [f"{'ä' * 125}{letter}" for letter in "ab"]  # 251 bytes
-    for stem in stems:
-        copy(folder / "1.png", long / f"{stem}.png")
-    assert all(each.is_new and each.error is None for each in take(long, out, n=2, seed=7))
-    made = names(out)
-    assert len(made) == 4
-    assert {each.split("~")[0] for each in made} == {"ä" * 118}
-    assert all(len(os.fsencode(each)) < 256 and each.endswith(("-7-0.jpg", "-7-1.jpg")) for each in made)
-    assert not any(each.is_new for each in take(long, out, n=2, seed=7))
-    (out / RECORD).unlink()
-    assert all("--overwrite" in each.error for each in take(long, out, n=2, seed=7))
-    assert names(out) == made
 
 
 def test_bad_files_and_files_in_the_way(take: Take, folder: Path, tmp_path: Path) -> None:
