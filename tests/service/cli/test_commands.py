@@ -166,18 +166,14 @@ def test_a_sheet_is_written_over_and_nothing_else_is(run: Callable, photo: Path)
 
 
 def test_likelihoods_are_shown(service, run: Callable, photo: Path) -> None:
-    Path("other.png").write_bytes(photo.read_bytes())
+    """Photos may have the same name, and lie in the folder of colorings."""
+    names = [photo.name, "out/photo.png", "two/photo.png"]
+    for name in names[1:]:
+        Path(name).parent.mkdir()
+        Path(name).write_bytes(photo.read_bytes())
     for url in ([], ["--url", str(service.client.base_url)]):
-        rows = run("likelihood", photo, "other.png", *url).stdout.splitlines()[1:]
-        assert [row.split("\t")[:2] for row in rows] == [["photo.png", "4.750"], ["other.png", "4.750"]]
-
-
-def test_likelihoods_of_photos_of_one_name_are_shown(run: Callable, photo: Path) -> None:
-    for folder in (Path("one"), Path("two")):
-        folder.mkdir()
-        (folder / "photo.png").write_bytes(photo.read_bytes())
-    rows = run("likelihood", "one", "two").stdout.splitlines()[1:]
-    assert [row.split("\t")[0] for row in rows] == ["one/photo.png", "two/photo.png"]
+        rows = run("likelihood", photo, "out", "two", *url).stdout.splitlines()[1:]
+        assert [row.split("\t")[:2] for row in rows] == [[name, "4.750"] for name in names]
 
 
 @pytest.mark.parametrize(("error", "status"), [(ConnectionFailedError("gone"), 2), (KeyboardInterrupt(), 130)])

@@ -166,8 +166,3 @@ def test_a_setting_that_is_wrong(refused: Callable, name: str, value: str, expec
     assert f"TINTFLOW_{name}" in said
     assert expected in said
     assert "pydantic" not in said
-
-
-def test_likelihoods_of_colorings(run: Callable, photo: Path) -> None:
-    run("colorize", photo, "-n", 1, "--seed", 7)
-    assert "out/photo-7-0.jpg" in run("likelihood", "out").stdout
