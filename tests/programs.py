@@ -9,11 +9,11 @@ from typer.testing import CliRunner
 __all__ = ["run"]
 
 
-def run(program: Typer | Callable[..., None], *words: object, status: int = 0) -> Result:
+def run(program: Typer | Callable[..., None], *words: object, status: int = 0, stdin: bytes | None = None) -> Result:
     """Run a program or a single command, and check its exit status."""
     app = program if isinstance(program, Typer) else Typer()
     if app is not program:
         app.command()(program)
-    done = CliRunner().invoke(app, [str(word) for word in words])
+    done = CliRunner().invoke(app, [str(word) for word in words], input=stdin)
     assert done.exit_code == status, done.output
     return done

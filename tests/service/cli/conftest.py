@@ -1,15 +1,16 @@
 """The command line with the fake colorizer, in a new folder with photos."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
 import typer
 from click.testing import Result
-from typer.testing import CliRunner
 
 from service.cli.commands import add_commands
+from tests import programs
 
 
 @pytest.fixture(autouse=True)
@@ -45,10 +46,4 @@ def app(load: Mock) -> typer.Typer:
 @pytest.fixture
 def run(app: typer.Typer) -> Callable[..., Result]:
     """A function that runs a command, and checks its exit status."""
-
-    def invoke(*words: object, status: int = 0, stdin: bytes | None = None) -> Result:
-        result = CliRunner().invoke(app, [str(word) for word in words], input=stdin)
-        assert result.exit_code == status, result.output
-        return result
-
-    return invoke
+    return partial(programs.run, app)

@@ -9,10 +9,10 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
-from typer.testing import CliRunner
 
 from service import __version__
 from service.cli.program import app
+from tests.programs import run
 from tests.service.cli.programs import ROOT, started
 from training.__main__ import app as training
 
@@ -63,9 +63,7 @@ def test_help_where_the_encoding_lacks_its_characters(monkeypatch: pytest.Monkey
 def test_an_empty_host_is_refused_for_it_is_every_address(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.cli.server.run", Mock(return_value=0))
     monkeypatch.setenv("COLUMNS", "300")
-    result = CliRunner().invoke(app, ["serve", "--host", ""])
-    assert result.exit_code == 2
-    assert "a host is empty" in result.stderr
+    assert "a host is empty" in run(app, "serve", "--host", "", status=2).stderr
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
@@ -119,7 +117,7 @@ def test_train_and_eval_become_their_programs(words: list[str], module: list[str
     """-P: a file in the current folder, such as training.py, does not hide ours."""
     become = Mock()
     monkeypatch.setattr(os, "execv", become)
-    assert CliRunner().invoke(app, words).exit_code == 0
+    run(app, *words)
     handover = [sys.executable, "-P", "-m", "service.cli.handover"]
     become.assert_called_once_with(sys.executable, [*handover, *module])
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
@@ -147,9 +145,8 @@ def test_ctrl_c_while_train_or_eval_starts(folder: Path) -> None:
 def test_a_missing_extra_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     missing = ModuleNotFoundError("No module named 'some_weights'", name="some_weights")
     monkeypatch.setattr("training.__main__.run", Mock(side_effect=missing))
-    result = CliRunner().invoke(training, ["run", "--data", str(folder)])
-    assert result.exit_code == 2
-    assert "some_weights is not installed: pip install 'tintflow[train]'" in result.stderr.replace("\n", " ")
+    said = run(training, "run", "--data", folder, status=2).stderr.replace("\n", " ")
+    assert "some_weights is not installed: pip install 'tintflow[train]'" in said
 
 
 HEAVY = {"fastapi", "matplotlib", "numba", "openvino", "ray", "safetensors", "scipy", "torch", "uvicorn"}

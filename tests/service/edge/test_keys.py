@@ -9,11 +9,11 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
-from typer.testing import CliRunner
 
 from service.cli.program import app
 from service.edge import keys
 from service.edge.keys import KeyFileError, KeyRing, add_key
+from tests.programs import run
 
 DIGEST = "0" * 64
 
@@ -156,23 +156,21 @@ def test_a_name_is_one_word(path, name: str) -> None:
     assert not path.exists()
 
 
-def test_command_shows_the_key_once_and_writes_its_hash(path) -> None:
+def test_command_shows_the_key_once_and_writes_its_hash(path, monkeypatch) -> None:
     path.write_text("# ours")
-    result = CliRunner().invoke(app, ["keys", "add", "ann", "--file", str(path), "--rate-limit", "5/minute"])
-    assert result.exit_code == 0, result.output
-    key = KeyRing(path).find(result.stdout.strip())
+    secret = run(app, "keys", "add", "ann", "--file", path, "--rate-limit", "5/minute").stdout.strip()
+    key = KeyRing(path).find(secret)
     assert (key.name, [limit.amount for limit in key.limits]) == ("ann", [5])
     assert path.read_text().startswith("# ours\n")
-    again = CliRunner().invoke(app, ["keys", "add", "ann"], env={"TINTFLOW_API_KEYS_FILE": str(path)})
-    assert again.exit_code == 2
-    assert "a second key named ann" in again.stderr
+    monkeypatch.setenv("TINTFLOW_API_KEYS_FILE", str(path))
+    assert "a second key named ann" in run(app, "keys", "add", "ann", status=2).stderr
     assert len(path.read_text().splitlines()) == 2
 
 
 def test_command_names_a_file_that_cannot_be_read_or_written_and_leaves_nothing(path, tmp_path, monkeypatch) -> None:
     def refuse_to_add(file: Path, words: str) -> None:
-        result = CliRunner().invoke(app, ["keys", "add", "ann", "--file", str(file)])
-        assert (result.exit_code, result.stdout) == (2, "")
+        result = run(app, "keys", "add", "ann", "--file", file, status=2)
+        assert result.stdout == ""
         assert result.stderr.startswith(f"{file}: {words}")
 
     loop, pipe, folder = tmp_path / "loop", tmp_path / "pipe", tmp_path / "folder"
