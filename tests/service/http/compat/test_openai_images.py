@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import openai
 import pytest
 
+from service.engine import State
 from tests.service.files import opened, png
 from tests.service.problems import assert_problem
 
@@ -51,11 +52,9 @@ def test_errors_stay_problems(service) -> None:
     assert problem["detail"] == problem["error"]["message"]
 
 
-def test_a_service_that_stops_says_when_to_come_back(start, client: openai.OpenAI, grey_png: bytes) -> None:
-    service = start()
-    service.app.state.engine.drain()
-    stopping = client.with_options(base_url=f"{service.client.base_url}/v1")
+def test_a_service_that_stops_says_when_to_come_back(service, client: openai.OpenAI, monkeypatch) -> None:
+    monkeypatch.setattr(service.app.state.engine, "_state", State.DRAINING)
     with pytest.raises(openai.InternalServerError) as caught:
-        stopping.images.edit(image=grey_png, prompt="")
+        client.images.edit(image=PHOTO, prompt="")
     assert (caught.value.code, caught.value.type) == ("draining", "server_error")
     assert caught.value.response.headers["retry-after"]
