@@ -19,7 +19,7 @@ from service.client import AsyncClient, Client, FolderPhoto, InvalidParameterErr
 from service.codecs.decoding import FORMATS
 from tests.service.waiting import eventually
 
-PHOTOS = 6
+PHOTOS = 5
 Take = Callable[..., list[FolderPhoto]]
 
 

@@ -8,7 +8,6 @@ import pytest
 from service import client as public
 from service.client import Client
 
-HEADERS = {"content-type": "text/event-stream; charset=utf-8"}
 COLORING = (
     b'event: coloring\ndata: {"index":0,"b64_json":"aGk=","media_type":"image/jpeg",'
     b'"bits_per_dim":2.5,"latent_norm":1}\n\n'
@@ -37,7 +36,7 @@ def pieces(*parts: bytes | Exception, sent: list[bytes] | None = None) -> Client
     def answer(request: httpx.Request) -> httpx.Response:
         assert request.headers["accept"] == "text/event-stream"
         request.read()
-        return httpx.Response(200, headers=HEADERS, content=content())
+        return httpx.Response(200, headers={"content-type": "text/event-stream; charset=utf-8"}, content=content())
 
     return Client(transport=httpx.MockTransport(answer))
 
