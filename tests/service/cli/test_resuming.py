@@ -36,11 +36,10 @@ def state() -> dict[str, tuple[bytes, int]]:
     }
 
 
-@pytest.mark.parametrize("seed", [["--seed", "7"], []])
-def test_what_is_done_is_skipped(service, run: Callable, photos: list[str], seed: list[str]) -> None:
-    run("colorize", *photos[:2], "-n", "2", *seed)
+def test_what_is_done_is_skipped(service, run: Callable, photos: list[str]) -> None:
+    run("colorize", *photos[:2], "-n", "2")
     before, calls = state(), len(service.colorizer.options)
-    result = run("colorize", *photos, "-n", "2", *seed)
+    result = run("colorize", *photos, "-n", "2")
     assert "2 done before, 1 to do" in result.stdout
     colored = [options for options in service.colorizer.options[calls:] if options.n == 2]
     assert len(colored) == 1

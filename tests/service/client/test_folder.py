@@ -81,19 +81,18 @@ def test_the_record_names_the_weights(service, take: Take, folder: Path, tmp_pat
     assert [each.is_new for each in again] == [False] * PHOTOS
 
 
-@pytest.mark.parametrize("seed", [{"seed": 7}, {}])
-def test_the_same_call_goes_on(service, take: Take, folder: Path, tmp_path: Path, seed: dict[str, int]) -> None:
+def test_the_same_call_goes_on(service, take: Take, folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    assert len(take(folder, out, most=2, at_once=1, n=1, **seed)) == 2
+    assert len(take(folder, out, most=2, at_once=1, n=1)) == 2
     before = names(out)
     assert 2 <= len(before) <= 3  # one more photo may have been in work
     service.colorizer.forget()
-    results = take(folder, out, n=1, **seed)
+    results = take(folder, out, n=1)
     assert [each.is_new for each in results] == [False] * len(before) + [True] * (PHOTOS - len(before))
     assert len(service.colorizer.options) == PHOTOS - len(before)
     assert len(names(out)) == PHOTOS
     assert len({name.split("-")[1] for name in names(out)}) == 1  # one seed for all, drawn once
-    assert not any(each.is_new for each in take(folder, out, n=1, **seed))
+    assert not any(each.is_new for each in take(folder, out, n=1))
 
 
 def test_bad_files_and_files_in_the_way(take: Take, folder: Path, tmp_path: Path) -> None:
