@@ -2,7 +2,8 @@
 
 import struct
 import zlib
-from itertools import product
+from io import BytesIO
+from itertools import accumulate, product
 
 import numpy as np
 import pytest
@@ -40,23 +41,18 @@ def tiff(
     """Return a TIFF of 40 × 24 pixels, a strip per plane. extras: kinds of the last channels. bits: default array's."""
     strips = [plane.astype(plane.dtype.newbyteorder(order)).tobytes() for plane in planes]
     strips = [zlib.compress(strip) for strip in strips] if packs else strips
-    starts = [8 + sum(map(len, strips[:i])) for i in range(len(strips))]
     count = 3 if photometric == YCBCR else max(len(strips), 1 + len(extras))
     dtype = planes[0].dtype
-    fields = {256: [40], 257: [24], 258: [bits or 8 * dtype.itemsize] * count, 259: [DEFLATE if packs else 1]}
-    fields |= {262: [photometric], 273: starts, 277: [count], 278: [24], 279: list(map(len, strips))}
-    fields |= {284: [2 if len(strips) > 1 else 1]} | ({338: list(extras)} if extras else {})
-    fields |= {339: ["uif".index(dtype.kind) + 1] * count}
-    behind = 8 + sum(map(len, strips)) + 2 + 12 * len(fields) + 4
-    directory, values = struct.pack(f"{order}H", len(fields)), b""
-    for tag, numbers in fields.items():
-        packed = struct.pack(f"{order}{len(numbers)}I", *numbers)
-        if len(numbers) > 1:
-            values, packed = values + packed, struct.pack(f"{order}I", behind + len(values))
-        directory += struct.pack(f"{order}HHI", tag, 4, len(numbers)) + packed
-    magic = b"II*\0" if order == "<" else b"MM\0*"
-    directory_at = struct.pack(f"{order}I", 8 + sum(map(len, strips)))
-    return magic + directory_at + b"".join(strips) + directory + bytes(4) + values
+    directory = ImageFileDirectory_v2(prefix=b"II" if order == "<" else b"MM")
+    directory.update({256: 40, 257: 24, 258: (bits or 8 * dtype.itemsize,) * count, 259: DEFLATE if packs else 1})
+    directory.update({262: photometric, 277: count, 278: 24, 279: tuple(map(len, strips))})
+    directory.update({284: 2 if len(strips) > 1 else 1, 339: ("uif".index(dtype.kind) + 1,) * count})
+    directory[273] = tuple(accumulate(map(len, strips[:-1]), initial=0))  # counted from the directory's end when saved
+    if extras:
+        directory[338] = extras
+    file = BytesIO()
+    directory.save(file)
+    return file.getvalue() + b"".join(strips)
 
 
 @pytest.mark.parametrize(("order", "packs"), LAYOUTS)
@@ -181,9 +177,8 @@ def test_ycbcr_that_is_not_compressed() -> None:
     ("number", "name"), [(34712, "JPEG 2000"), (50001, "WebP"), (50002, "JPEG XL"), (34887, "LERC"), (34933, "PNG")]
 )
 def test_a_compression_that_is_not_read_is_named(number: int, name: str) -> None:
-    data = tiff([BYTES], packs=True)
-    told = struct.pack("<HHI", 259, 4, 1)
-    data = data.replace(told + struct.pack("<I", DEFLATE), told + struct.pack("<I", number))
+    told, other = (struct.pack("<HHII", 259, 3, 1, compression) for compression in (DEFLATE, number))
+    data = tiff([BYTES], packs=True).replace(told, other)
     with pytest.raises(UndecodableImageError, match=f"the TIFF file is compressed as {name}, which is not supported"):
         decode(data, 1_000)
 
