@@ -14,6 +14,7 @@ from service.settings import Settings, SettingsError, read_settings, refuse_unkn
 from tests.programs import run
 
 ROOT = Path(__file__).parents[2]
+NEARLY_KEYS = "no such setting; did you mean TINTFLOW_API_KEYS_FILE?"
 
 
 def documented() -> dict[str, str]:
@@ -39,9 +40,14 @@ def test_page_names_every_setting_and_its_default() -> None:
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("API_KEY_FILE", "no such setting; did you mean TINTFLOW_API_KEYS_FILE?"), ("PROT", "no such setting")],
+    [
+        *((name, NEARLY_KEYS) for name in ("API_KEY_FILE", "SERVICE_API_KEYS_FILE", "PORT_API_KEYS_FILE")),
+        *((name, "no such setting") for name in ("PROT", "PORTS")),
+        ("API_KEY", "a client's key, but the service would need none; did you mean TINTFLOW_API_KEYS_FILE?"),
+    ],
 )
-def test_a_typo_is_refused_with_a_name_that_is_like_it(name: str, said: str, monkeypatch) -> None:
+def test_a_typo_or_a_clients_key_is_refused_with_a_name_that_is_like_it(name: str, said: str, monkeypatch) -> None:
+    """The names of a port, or of a service, are like those of Kubernetes."""
     monkeypatch.setenv(f"TINTFLOW_{name}", "x")
     result = run(program.app, "serve", "--port", 0, status=2)
     assert result.stderr == f"TINTFLOW_{name}: {said}\n"
@@ -119,18 +125,6 @@ def test_what_is_no_origin_is_refused(monkeypatch, origins: str) -> None:
     monkeypatch.setenv("TINTFLOW_CORS_ORIGINS", origins)
     with pytest.raises(SettingsError, match=r"TINTFLOW_CORS_ORIGINS: expected \* or origins such as"):
         read_settings()
-
-
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [
-        *((name, name) for name in ("TINTFLOW_SERVICE_API_KEYS_FILE", "TINTFLOW_PORT_API_KEYS_FILE", "TINTFLOW_PORTS")),
-        ("TINTFLOW_API_KEY", "did you mean TINTFLOW_API_KEYS_FILE"),  # a client's key does not replace it
-    ],
-)
-def test_what_looks_like_kubernetes_or_a_clients_key_is_refused(name: str, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
-        refuse_unknown([name])
 
 
 def test_what_is_no_typo_is_not_refused() -> None:
