@@ -1,6 +1,5 @@
 """How a coloring was made, in its file."""
 
-from base64 import b64decode
 from dataclasses import replace
 from xml.etree import ElementTree
 
@@ -10,7 +9,6 @@ from model.options import Hint, InterpolationOptions, Options, SampleOptions, Tr
 from service import __version__
 from service.provenance import provenance
 from tests.service.fakes import FakeColorizer
-from tests.service.files import opened
 
 MODEL = replace(FakeColorizer.info, name="<fake-1>")
 HINTED = SampleOptions(2, 7, None, 0.9, hints=(Hint(0.5, 0.25, (160, 60, 40)),), offset=4, warmth=0.5, select="diverse")
@@ -40,12 +38,3 @@ def test_all_that_makes_the_same_colors_is_told(options: Options, words: str) ->
     assert told["DigitalSourceType"].endswith("/compositeWithTrainedAlgorithmicMedia")
     assert (told["AISystemUsed"], told["AISystemVersionUsed"]) == ("tintflow", f"<fake-1> sha256:{MODEL.sha256}")
     assert told["CreatorTool"] == f"tintflow {__version__}"
-
-
-@pytest.mark.parametrize("output_format", ["jpeg", "png", "webp"])
-def test_files_of_the_interface_tell_it(service, grey_png: bytes, output_format: str) -> None:
-    answer = service.post(grey_png, n=2, seed=7, output_format=output_format).json()
-    for coloring in answer["data"]:
-        image = opened(b64decode(coloring["b64_json"]))
-        image.load()
-        assert f"seed=7 index={coloring['index']} " in image.info["xmp"].decode()
