@@ -69,35 +69,16 @@ def tiff(entries: dict[int, tuple[int, int, int]], after: bytes = b"", following
 
 
 def icc_profile(space: str, gamma: float, name: str = "test") -> bytes:
-    """Return a minimal ICC profile, `GRAY` or `RGB `, with sRGB's primaries."""
-
-    def fixed(*values: float) -> bytes:
-        return b"".join(struct.pack(">i", round(value * 65_536)) for value in values)
-
-    curve = b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256)) + bytes(2)
+    """Return sRGB's ICC profile with another space, `GRAY` or `RGB `, another gamma and another name."""
     text = name.encode() + b"\0"
-    tags = {
-        b"desc": b"desc" + bytes(4) + struct.pack(">I", len(text)) + text + bytes(79),
-        b"wtpt": b"XYZ " + bytes(4) + fixed(0.9642, 1.0, 0.8249),
-    }
-    if space == "GRAY":
-        tags[b"kTRC"] = curve
-    else:
-        primaries = {b"r": (0.4361, 0.2225, 0.0139), b"g": (0.3851, 0.7169, 0.0971), b"b": (0.1431, 0.0606, 0.7141)}
-        for letter, xyz in primaries.items():
-            tags[letter + b"XYZ"] = b"XYZ " + bytes(4) + fixed(*xyz)
-            tags[letter + b"TRC"] = curve
-    table, body = struct.pack(">I", len(tags)), b""
-    start = 128 + 4 + 12 * len(tags)
-    for name, content in tags.items():
-        content += bytes(-len(content) % 4)
-        table += name + struct.pack(">II", start + len(body), len(content))
-        body += content
-    header = struct.pack(
-        ">I4sI4s4s4s", 128 + len(table) + len(body), b"test", 0x02100000, b"mntr", space.encode(), b"XYZ "
-    )
-    header += bytes(12) + b"acsp" + bytes(28) + fixed(0.9642, 1.0, 0.8249)
-    return header.ljust(128, b"\0") + table + body
+    curve = b"curv" + bytes(4) + struct.pack(">IHxx", 1, round(gamma * 256))
+    description = b"desc" + bytes(4) + struct.pack(">I", len(text)) + text + bytes(79)
+    profile = bytearray(SRGB)
+    for tag, content in ((b"desc", description), (b"rTRC", curve), (b"gTRC", curve), (b"bTRC", curve)):
+        struct.pack_into(">II", profile, profile.index(tag) + 4, len(profile), len(content))
+        profile += content + bytes(-len(content) % 4)
+    profile[:4], profile[16:20] = len(profile).to_bytes(4), space.encode()
+    return bytes(profile.replace(b"rTRC", b"kTRC") if space == "GRAY" else profile)
 
 
 def swapped_srgb() -> bytes:
