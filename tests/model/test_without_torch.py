@@ -12,7 +12,6 @@ import pytest
 
 from benchmarks.running import made_up_photo, running
 from service.loading import load_colorizer
-from tests.service.fakes import FakeColorizer
 from tests.service.fakes import running as running_here
 
 NO_PICKLE = """
@@ -74,7 +73,7 @@ def in_every_process(code: str, folder: Path) -> dict[str, str]:
 def test_a_server_answers_the_same_without_torch_and_pickles(tiny_file: Path, tmp_path: Path) -> None:
     """Both with an empty cache and with compiled graphs."""
     settings: dict[str, Any] = {"weights": tiny_file, "device": "cpu"}
-    with running_here(load_colorizer, FakeColorizer(), **settings) as here:
+    with running_here(load_colorizer, **settings) as here:
         here.wait_until_ready()
         expected = answers(here.client)
     alone = in_every_process(f"{NO_PICKLE}\nsys.modules['torch'] = None", tmp_path)

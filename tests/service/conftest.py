@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,8 +15,7 @@ import structlog
 from PIL import Image
 
 from service.codecs.sandbox import Decoders
-from service.settings import Settings
-from tests.service.fakes import FakeColorizer, Service, ready, running
+from tests.service.fakes import Service, running
 from tests.service.files import encoded
 
 
@@ -47,11 +45,7 @@ def own_logging() -> Iterator[None]:
 def start() -> Iterator[Callable[..., Service]]:
     """A function that starts a service with settings for one test; it is ready, unless `load` is given."""
     with ExitStack() as stack:
-
-        def start_one(load: Callable[[Settings], Any] | None = None, **settings: object) -> Service:
-            return stack.enter_context(running(load, FakeColorizer(), **settings) if load else ready(**settings))
-
-        yield start_one
+        yield lambda load=None, **settings: stack.enter_context(running(load, **settings))
 
 
 @pytest.fixture
@@ -65,7 +59,7 @@ def loading(start: Callable[..., Service]) -> Iterator[tuple[Service, threading.
 
 @pytest.fixture(scope="session")
 def shared_service() -> Iterator[Service]:
-    with ready() as service:
+    with running() as service:
         yield service
 
 

@@ -20,7 +20,7 @@ from service.settings import Settings
 from tests.service.fake_colorizer import PATIENCE_SECONDS, FakeColorizer, tint
 from tests.service.waiting import eventually
 
-__all__ = ["FakeColorizer", "Service", "ready", "running", "tint"]
+__all__ = ["FakeColorizer", "Service", "running", "tint"]
 
 ANY_BATCH_SECONDS = 3600.0  # so that a closed gate does not shrink batches
 NO_CANARY_SECONDS = 3600.0  # otherwise a check could meet errors that a test lets the fake raise
@@ -116,10 +116,12 @@ class Service:
 
 
 @contextmanager
-def running(load: Callable[[Settings], Any], colorizer: FakeColorizer, **settings: object) -> Iterator[Service]:
+def running(load: Callable[[Settings], Any] | None = None, **settings: object) -> Iterator[Service]:
+    """Run a service. Without `load`, it has the fake colorizer, and is ready when it is yielded."""
     defaults = {"canary_seconds": NO_CANARY_SECONDS, "queue_share": 1.0, "batch_seconds": ANY_BATCH_SECONDS}
     chosen = Settings(**defaults | settings)  # type: ignore[arg-type]
-    app = create_app(chosen, load)
+    colorizer = FakeColorizer()
+    app = create_app(chosen, load or (lambda _: colorizer))
     config = server_config(app, chosen, port=0)
     config.timeout_graceful_shutdown = 10
     server = Server(config, app.state.engine)
@@ -130,19 +132,13 @@ def running(load: Callable[[Settings], Any], colorizer: FakeColorizer, **setting
         assert server.started
         port = server.servers[0].sockets[0].getsockname()[1]
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_SECONDS) as client:
-            yield Service(app, server, client, colorizer)
+            service = Service(app, server, client, colorizer)
+            if load is None:
+                # /readyz is requested only then, since a refusal would be counted
+                eventually(lambda: app.state.engine.state is not State.LOADING)
+                service.wait_until_ready()
+            yield service
     finally:
         colorizer.gate.set()
         server.should_exit = True
         thread.join(PATIENCE_SECONDS)
-
-
-@contextmanager
-def ready(**settings: object) -> Iterator[Service]:
-    """Run a service with the fake colorizer; yield it when it is ready."""
-    colorizer = FakeColorizer()
-    with running(lambda _: colorizer, colorizer, **settings) as service:
-        # /readyz is requested only then, since a refusal would be counted
-        eventually(lambda: service.app.state.engine.state is not State.LOADING)
-        service.wait_until_ready()
-        yield service

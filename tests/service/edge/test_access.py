@@ -16,7 +16,7 @@ from service.edge.keys import KeyFileError, add_key
 from service.errors import RateLimitedError
 from service.http.problems import CHALLENGES, PROBLEMS
 from service.settings import Settings
-from tests.service.fakes import Service, ready
+from tests.service.fakes import Service, running
 from tests.service.problems import assert_problem
 from tests.service.waiting import begun_upload
 
@@ -41,7 +41,7 @@ def key(keys_file) -> str:
 @pytest.fixture(scope="module")
 def guarded(keys_file, key) -> Iterator[Service]:
     """A service that requires a key."""
-    with ready(api_keys_file=keys_file) as service:
+    with running(api_keys_file=keys_file) as service:
         yield service
 
 
@@ -247,7 +247,7 @@ def test_origins_in_the_settings_are_allowed(start, grey_png, keys_file, key, mo
 @pytest.fixture(scope="module")
 def named() -> Iterator[Service]:
     """A service that allows pages of one other origin."""
-    with ready(cors_origins="http://named.example") as service:
+    with running(cors_origins="http://named.example") as service:
         yield service
 
 

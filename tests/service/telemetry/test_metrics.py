@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from model.errors import NonFiniteError
 from service.telemetry.metrics import GAUGES
-from tests.service.fakes import ready
+from tests.service.fakes import running
 from tests.service.files import COLORS, encoded
 from tests.service.waiting import eventually
 
@@ -30,7 +30,7 @@ def scraped(service, at_work: bool = False) -> dict[str, dict[tuple[str, ...], f
 def counted() -> dict[str, dict[tuple[str, ...], float]]:
     """Metrics of a service, scraped after some requests and errors."""
     photo = encoded(COLORS)
-    with ready() as service:
+    with running() as service:
         service.post(photo, n=3)
         assert "tintflow_rejected_total" not in scraped(service)
         service.post_to("/v1/variations", photo, seed=7, index=2, n=2)

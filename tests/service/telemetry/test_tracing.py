@@ -13,7 +13,7 @@ import pytest
 
 from service.telemetry import tracing
 from service.telemetry.tracing import TracingUnavailableError, record_stages, telemetry
-from tests.service.fakes import Service, ready
+from tests.service.fakes import Service, running
 
 pytest.importorskip("opentelemetry.sdk", reason="the extra `otel` is not installed")
 from opentelemetry import trace
@@ -44,7 +44,7 @@ def spans(exporter) -> InMemorySpanExporter:
 @pytest.fixture(scope="module")
 def traced(exporter) -> Iterator[Service]:
     """A service whose requests are traced."""
-    with ready(tracing=True) as service:
+    with running(tracing=True) as service:
         yield service
 
 
