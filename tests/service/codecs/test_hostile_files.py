@@ -6,17 +6,16 @@ import zlib
 from collections.abc import Callable
 from unittest.mock import Mock
 
-import numpy as np
 import pytest
-from PIL import Image, ImageCms, PngImagePlugin
+from PIL import Image, ImageChops, ImageCms, PngImagePlugin
 from PIL.ExifTags import Base
 
 from service.codecs.decoding import decode
 from service.errors import UndecodableImageError
-from tests.service.files import BOMB_BYTES, SRGB, chunk, encoded, opened, png, tiff
+from tests.service.files import BOMB_BYTES, COLORS, SRGB, chunk, encoded, opened, png, tiff
 from tests.service.problems import assert_problem
 
-SIZE = (40, 24)
+SIZE = COLORS.size
 PIXELS = chunk(b"IDAT", zlib.compress(bytes(24 * 41)))
 """Pixels of a gray PNG of this size"""
 PNG = {"Accept": "image/png"}
@@ -25,17 +24,9 @@ BROKEN = (
 )
 
 
-def pattern(mode: str = "RGB", size: tuple[int, int] = SIZE, seed: int = 0) -> Image.Image:
-    """Return a soft picture that depends on the seed."""
-    width, height = size
-    y, x = np.mgrid[0:height, 0:width]
-    levels = 127 + 100 * np.sin((x + 3 * seed) / 7) * np.cos(y / 5)
-    return Image.fromarray(levels.astype(np.uint8)).convert(mode)
-
-
 def with_exif(content: bytes) -> bytes:
     """Return a JPEG with this EXIF content."""
-    return encoded(pattern(), "JPEG", exif=b"Exif\0\0" + content)
+    return encoded(COLORS, "JPEG", exif=b"Exif\0\0" + content)
 
 
 def grey_tiff(width: int, height: int, compression: int = 1, bits: tuple[int, int, int] = (3, 1, 8)) -> bytes:
@@ -70,27 +61,27 @@ def patched(data: bytes, before: bytes, after: bytes) -> bytes:
 
 
 def animated(file_format: str, frames: int = 300) -> bytes:
-    first, *others = (pattern(seed=seed) for seed in range(frames))
+    first, *others = (ImageChops.offset(COLORS, i) for i in range(frames))
     return encoded(first, file_format, save_all=True, append_images=others, duration=10)
 
 
 def jpeg_of_size(height: int, width: int) -> bytes:
-    return patched(encoded(pattern("L"), "JPEG"), struct.pack(">HH", 24, 40), struct.pack(">HH", height, width))
+    return patched(encoded(COLORS.convert("L"), "JPEG"), struct.pack(">HH", 24, 40), struct.pack(">HH", height, width))
 
 
 def without_tables() -> bytes:
-    data = encoded(pattern("L"), "JPEG")
+    data = encoded(COLORS.convert("L"), "JPEG")
     return data[:2] + data[data.index(b"\xff\xc0") :]
 
 
 def of_huge_size(file_format: str) -> bytes:
     size = b"ispe" + bytes(4)
     before, after = struct.pack(">II", 64, 64), struct.pack(">II", 2**15, 2**15)
-    return patched(encoded(pattern(size=(64, 64)), file_format), size + before, size + after)
+    return patched(encoded(COLORS.resize((64, 64)), file_format), size + before, size + after)
 
 
 def icc(profile: bytes, mode: str = "RGB", file_format: str = "JPEG") -> bytes:
-    return encoded(pattern(mode), file_format, icc_profile=profile)
+    return encoded(COLORS.convert(mode), file_format, icc_profile=profile)
 
 
 def zeroed(start: int, stop: int) -> bytes:
@@ -103,16 +94,16 @@ ACCEPTED: dict[str, Callable[[], bytes]] = {
     "WebP of 300 frames": lambda: animated("WEBP"),
     "AVIF of 300 frames": lambda: animated("AVIF"),
     "TIFF of pages of other sizes": lambda: encoded(
-        pattern(), "TIFF", save_all=True, append_images=[pattern(size=(400, 300))] * 30
+        COLORS, "TIFF", save_all=True, append_images=[COLORS.resize((400, 300))] * 30
     ),
     "HEIF of 20 photos": lambda: animated("HEIF", 20),
-    "MPO": lambda: encoded(pattern(), "MPO", save_all=True, append_images=[pattern(seed=9, size=(80, 48))]),
-    "YCbCr TIFF in JPEG": lambda: encoded(pattern("YCbCr"), "TIFF", compression="jpeg"),
-    "1 bit TIFF of a fax": lambda: encoded(pattern("1"), "TIFF", compression="group4"),
-    "palette with transparency": lambda: encoded(pattern("P"), "PNG", transparency=bytes(range(200))),
-    "palette of one colour": lambda: encoded(pattern("P").quantize(1), "PNG"),
-    "JPEG with bytes behind its end": lambda: encoded(pattern(), "JPEG") + bytes(range(256)) * 40,
-    "PNG with bytes behind its end": lambda: encoded(pattern(), "PNG") + b"PK\x03\x04" + bytes(1000),
+    "MPO": lambda: encoded(COLORS, "MPO", save_all=True, append_images=[COLORS.resize((80, 48))]),
+    "YCbCr TIFF in JPEG": lambda: encoded(COLORS.convert("YCbCr"), "TIFF", compression="jpeg"),
+    "1 bit TIFF of a fax": lambda: encoded(COLORS.convert("1"), "TIFF", compression="group4"),
+    "palette with transparency": lambda: encoded(COLORS.convert("P"), "PNG", transparency=bytes(range(200))),
+    "palette of one colour": lambda: encoded(COLORS.quantize(1), "PNG"),
+    "JPEG with bytes behind its end": lambda: encoded(COLORS, "JPEG") + bytes(range(256)) * 40,
+    "PNG with bytes behind its end": lambda: encoded(COLORS, "PNG") + b"PK\x03\x04" + bytes(1000),
     "PNG with unknown chunks": lambda: png(*SIZE, chunk(b"abCd", bytes(99)), PIXELS),
     "JPEG with garbage for EXIF": lambda: with_exif(bytes(range(256))),
     "JPEG with EXIF that is nowhere": lambda: with_exif(b"MM\0*\xff\xff\xff\xff"),
@@ -128,19 +119,19 @@ ACCEPTED: dict[str, Callable[[], bytes]] = {
     "grey PNG with an ICC profile for colours": lambda: icc(SRGB, "L", "PNG"),
     "CMYK JPEG with an ICC profile for RGB": lambda: icc(SRGB, "CMYK"),
     "PNG with more pixels than it says": lambda: png(*SIZE, chunk(b"IDAT", zlib.compress(bytes(50_000_000), 9))),
-    "1 pixel": lambda: encoded(pattern(size=(1, 1)), "PNG"),
-    "1 row": lambda: encoded(pattern(size=(5000, 1)), "PNG"),
-    "1 column": lambda: encoded(pattern(size=(1, 5000)), "PNG"),
+    "1 pixel": lambda: encoded(COLORS.resize((1, 1)), "PNG"),
+    "1 row": lambda: encoded(COLORS.resize((5000, 1)), "PNG"),
+    "1 column": lambda: encoded(COLORS.resize((1, 5000)), "PNG"),
 }  # fmt: skip
 SIZES = {"1 pixel": (1, 1), "1 row": (5000, 1), "1 column": (1, 5000)}
 
 OF_OTHER_TYPES: dict[str, Callable[[], bytes]] = {
-    "JPEG 2000": lambda: encoded(pattern(), "JPEG2000"),
+    "JPEG 2000": lambda: encoded(COLORS, "JPEG2000"),
     "PSD": lambda: b"8BPS\0\x01" + bytes(6) + struct.pack(">HIIHH", 3, 24, 40, 8, 3) + bytes(12) + bytes(3 * 24 * 40),
     "SVG that names a file": lambda: b'<svg><image href="file:///etc/hostname"/></svg>',
-    "ICO": lambda: encoded(pattern("RGBA", (32, 32)), "ICO"),
-    "PDF": lambda: encoded(pattern(), "PDF"),
-    "EPS": lambda: encoded(pattern(), "EPS"),
+    "ICO": lambda: encoded(COLORS.convert("RGBA").resize((32, 32)), "ICO"),
+    "PDF": lambda: encoded(COLORS, "PDF"),
+    "EPS": lambda: encoded(COLORS, "EPS"),
     "MP4": lambda: b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + bytes(200),
     "zeros": lambda: bytes(10_000),
 }
@@ -175,9 +166,9 @@ REFUSED: dict[str, Callable[[], bytes]] = {
     "JPEG of 0 by 0": lambda: jpeg_of_size(0, 0),
     "AVIF of 32,768 by 32,768": lambda: of_huge_size("AVIF"),
     "HEIF of 32,768 by 32,768": lambda: of_huge_size("HEIF"),
-    "AVIF that ends after its header": lambda: encoded(pattern(), "AVIF")[:200],
+    "AVIF that ends after its header": lambda: encoded(COLORS, "AVIF")[:200],
     "WebP of 16,383 by 16,383": lambda: patched(
-        encoded(pattern(), "WEBP", lossless=True), struct.pack("<I", 39 | 23 << 14), struct.pack("<I", 0x0FFFFFFF)
+        encoded(COLORS, "WEBP", lossless=True), struct.pack("<I", 39 | 23 << 14), struct.pack("<I", 0x0FFFFFFF)
     ),
 }  # fmt: skip
 
