@@ -16,7 +16,6 @@ from benchmarks.running import Service, running
 from model.pixels.color import lightness_to_gray, photo_to_lightness
 from tests.service.files import encoded, opened
 
-URL = "/v1/colorizations"
 ANSWER_SECONDS = 120  # long enough for a busy machine
 
 
@@ -27,31 +26,28 @@ def server() -> Iterator[Service]:
 
 
 @pytest.fixture(scope="module")
-def client(server: Service) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.url, timeout=ANSWER_SECONDS) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
 def grey() -> NDArray[np.uint8]:
     photo = photo_to_lightness(skimage.data.coffee()[:400:2, :600:2])
     return (255 * lightness_to_gray(photo)).round().astype(np.uint8)
 
 
-def colorize(client: httpx.Client, grey: NDArray[np.uint8], **fields: Any) -> list[NDArray[np.uint8]]:
-    data = {"output_format": "png", **fields}
-    answer = client.post(URL, files={"image": encoded(Image.fromarray(grey))}, data=data)
+def ask(server: Service, grey: NDArray[np.uint8], **fields: Any) -> list[bytes]:
+    """Have a gray photo colorized; return the files of the colorings."""
+    url, files = f"{server.url}/v1/colorizations", {"image": encoded(Image.fromarray(grey))}
+    answer = httpx.post(url, files=files, data=fields, timeout=ANSWER_SECONDS)
     assert answer.status_code == 200, answer.text
     body = answer.json()
     assert (body["width"], body["height"]) == grey.shape[::-1]
     assert all(np.isfinite(item["bits_per_dim"]) for item in body["data"])
-    return [np.asarray(opened(b64decode(item["b64_json"]))) for item in body["data"]]
+    return [b64decode(item["b64_json"]) for item in body["data"]]
 
 
 def test_colorings_are_those_of_seed_and_index_different_colourful_and_as_light(
-    client: httpx.Client, grey: NDArray[np.uint8]
+    server: Service, grey: NDArray[np.uint8]
 ) -> None:
-    four, again, eight = (colorize(client, grey, n=n, seed=3) for n in (4, 4, 8))
+    four, again, eight = (
+        [np.asarray(opened(file)) for file in ask(server, grey, n=n, seed=3, output_format="png")] for n in (4, 4, 8)
+    )
     np.testing.assert_array_equal(four, again)
     assert len({image.tobytes() for image in eight}) == 8
     assert np.abs(np.subtract(four, eight[:4], dtype=int)).max() <= 1
@@ -62,10 +58,9 @@ def test_colorings_are_those_of_seed_and_index_different_colourful_and_as_light(
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the server's memory from /proc")
-def test_12_megapixels_stay_below_2_5_gb(client: httpx.Client, server: Service) -> None:
+def test_12_megapixels_stay_below_2_5_gb(server: Service) -> None:
     photo = np.add.outer(np.arange(3000), np.arange(4000)).astype(np.uint8)
-    answer = client.post(URL, files={"image": encoded(Image.fromarray(photo))}, data={"n": 4})
-    assert (answer.json()["width"], answer.json()["height"], len(answer.json()["data"])) == (4000, 3000, 4)
+    assert len(ask(server, photo, n=4)) == 4
     status = Path(f"/proc/{server.process.pid}/status").read_text()
     peak = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
     assert peak < 2_500_000  # kB
