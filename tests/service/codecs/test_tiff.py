@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, TiffTags
 from PIL.ExifTags import Base
-from PIL.TiffImagePlugin import ImageFileDirectory_v2
+from PIL.TiffImagePlugin import II, MM, ImageFileDirectory_v2
 
 from service.codecs.decoding import decode
 from service.errors import UndecodableImageError
@@ -37,16 +37,22 @@ def tiff(
     packs: bool = False,
     extras: tuple[int, ...] = (),
     bits: int | None = None,
+    orientation: int = 1,
+    is_big: bool = False,
 ) -> bytes:
-    """Return a TIFF of 40 × 24 pixels, a strip per plane. extras: kinds of the last channels. bits: default array's."""
+    """Return a TIFF of 40 × 24 pixels, a strip per plane. extras: kinds of the last channels. bits: default array's.
+
+    is_big: with addresses of 64 bits, a BigTIFF.
+    """
     strips = [plane.astype(plane.dtype.newbyteorder(order)).tobytes() for plane in planes]
     strips = [zlib.compress(strip) for strip in strips] if packs else strips
     count = 3 if photometric == YCBCR else max(len(strips), 1 + len(extras))
     dtype = planes[0].dtype
-    directory = ImageFileDirectory_v2(prefix=b"II" if order == "<" else b"MM")
+    directory = ImageFileDirectory_v2(b"II+" + bytes(13) if is_big else b"II*" + bytes(5), II if order == "<" else MM)
+    directory.tagtype |= dict.fromkeys((273, 279), TiffTags.LONG8 if is_big else TiffTags.LONG)
     directory.update({256: 40, 257: 24, 258: (bits or 8 * dtype.itemsize,) * count, 259: DEFLATE if packs else 1})
     directory.update({262: photometric, 277: count, 278: 24, 279: tuple(map(len, strips))})
-    directory.update({284: 2 if len(strips) > 1 else 1, 339: ("uif".index(dtype.kind) + 1,) * count})
+    directory.update({274: orientation, 284: 2 if len(strips) > 1 else 1, 339: ("uif".index(dtype.kind) + 1,) * count})
     directory[273] = tuple(accumulate(map(len, strips[:-1]), initial=0))  # counted from the directory's end when saved
     if extras:
         directory[338] = extras
@@ -244,22 +250,10 @@ def test_a_palette_of_8_bits_is_read_as_one_of_16(scale: int, compression: str |
     np.testing.assert_array_equal(decode(data.replace(written, other), 1_000).pixels, image.convert("RGB"))
 
 
-def big_tiff(samples: np.ndarray, order: str, packs: bool, orientation: int) -> bytes:
-    """Return a gray BigTIFF in one strip."""
-    strip = zlib.compress(samples.tobytes()) if packs else samples.tobytes()
-    height, width = samples.shape
-    entries = [(256, width), (257, height), (258, 8 * samples.itemsize), (259, DEFLATE if packs else 1), (262, GRAY)]
-    entries += [(273, 16), (274, orientation), (277, 1), (278, height), (279, len(strip))]
-    directory = struct.pack(f"{order}Q", len(entries))
-    directory += b"".join(struct.pack(f"{order}HHQQ", tag, 16, 1, value) for tag, value in entries)
-    header = (b"II" if order == "<" else b"MM") + struct.pack(f"{order}HHHQ", 43, 8, 0, 16 + len(strip))
-    return header + strip + directory + bytes(8)
-
-
 @pytest.mark.parametrize(("order", "packs"), LAYOUTS)
 @pytest.mark.parametrize("orientation", [1, 6])
 @pytest.mark.parametrize("number", ["u1", "u2"])
 def test_a_big_tiff_of_either_byte_order(order: str, number: str, packs: bool, orientation: int) -> None:
-    levels = (LEVELS if number == "u2" else BYTES).astype(f"{order}{number}")
-    photo = decode(big_tiff(levels, order, packs, orientation), 1_000)
+    levels = (LEVELS if number == "u2" else BYTES).astype(number)
+    photo = decode(tiff([levels], GRAY, order, packs, orientation=orientation, is_big=True), 1_000)
     np.testing.assert_array_equal(photo.pixels, levels if orientation == 1 else np.rot90(levels, -1))
