@@ -19,10 +19,9 @@ from model.protocol import (
     Photo,
     SmallPhoto,
 )
+from tests.service.waiting import PATIENCE_SECONDS
 
-__all__ = ["PATIENCE_SECONDS", "FakeColorizer", "tint"]
-
-PATIENCE_SECONDS = 60  # long enough for a busy machine; the limit of a decoder is 20
+__all__ = ["FakeColorizer", "tint"]
 
 
 def tint(seed: int, index: int, temperature: float) -> np.ndarray:

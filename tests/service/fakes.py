@@ -17,8 +17,8 @@ from service.app import create_app
 from service.cli.server import Server, server_config
 from service.engine import State
 from service.settings import Settings
-from tests.service.fake_colorizer import PATIENCE_SECONDS, FakeColorizer, tint
-from tests.service.waiting import eventually
+from tests.service.fake_colorizer import FakeColorizer, tint
+from tests.service.waiting import PATIENCE_SECONDS, eventually
 
 __all__ = ["FakeColorizer", "Service", "running", "tint"]
 

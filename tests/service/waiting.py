@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["begun_upload", "eventually", "received", "unread_answer", "until", "upload"]
+__all__ = ["PATIENCE_SECONDS", "begun_upload", "eventually", "received", "unread_answer", "until", "upload"]
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 60.0  # long enough for a busy machine; the limit of a decoder is 20
 POLL_SECONDS = 0.02
 
 
