@@ -25,12 +25,6 @@ def server() -> Iterator[Service]:
         yield service
 
 
-@pytest.fixture(scope="module")
-def grey() -> NDArray[np.uint8]:
-    photo = photo_to_lightness(skimage.data.coffee()[:400:2, :600:2])
-    return (255 * lightness_to_gray(photo)).round().astype(np.uint8)
-
-
 def ask(server: Service, grey: NDArray[np.uint8], **fields: Any) -> list[bytes]:
     """Have a gray photo colorized; return the files of the colorings."""
     url, files = f"{server.url}/v1/colorizations", {"image": encoded(Image.fromarray(grey))}
@@ -42,9 +36,9 @@ def ask(server: Service, grey: NDArray[np.uint8], **fields: Any) -> list[bytes]:
     return [b64decode(item["b64_json"]) for item in body["data"]]
 
 
-def test_colorings_are_those_of_seed_and_index_different_colourful_and_as_light(
-    server: Service, grey: NDArray[np.uint8]
-) -> None:
+def test_colorings_are_those_of_seed_and_index_different_colourful_and_as_light(server: Service) -> None:
+    photo = photo_to_lightness(skimage.data.coffee()[:400:2, :600:2])
+    grey = (255 * lightness_to_gray(photo)).round().astype(np.uint8)
     four, again, eight = (
         [np.asarray(opened(file)) for file in ask(server, grey, n=n, seed=3, output_format="png")] for n in (4, 4, 8)
     )

@@ -4,7 +4,6 @@ import pickle
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 from unittest.mock import AsyncMock
 
 import pytest
@@ -22,21 +21,11 @@ from service.settings import Settings
 from tests.service.waiting import eventually
 
 
-@pytest.fixture
-def settings(tiny_weights: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    monkeypatch.setenv("TINTFLOW_WEIGHTS", str(tiny_weights))
+def test_answers_are_those_of_one_process(tiny_file: Path, grey_png: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TINTFLOW_WEIGHTS", str(tiny_file))
     monkeypatch.setattr("service.telemetry.logs.configure", lambda log_format: None)
-    return Settings()
-
-
-@pytest.fixture
-def model(settings: Settings) -> Any:
-    """A handle to the model's deployment."""
-    bound = cluster.Model.bind()  # type: ignore[attr-defined]
-    return serve.run(bound, _local_testing_mode=True)
-
-
-def test_answers_are_those_of_one_process(model: Any, settings: Settings, grey_png: bytes) -> None:
+    settings = Settings()
+    model = serve.run(cluster.Model.bind(), _local_testing_mode=True)  # type: ignore[attr-defined]
     remote = create_app(settings, partial(cluster.RemoteSteps, model), cluster.Replicas(model))
     answers = []
     for app in (remote, create_app(settings, load_colorizer)):
