@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from model.pixels.color import Floats, lab_to_rgb
 from model.pixels.gamut import map_to_gamut
 
-__all__ = ["area_average", "point_upsampler", "upsample_points", "upsample_to_rgb_plainly"]
+__all__ = ["area_average", "point_upsampler", "upsample_to_rgb_plainly"]
 
 TAPS = 5
 SIGMA_SPACE = 0.6
@@ -54,18 +54,13 @@ def upsample_to_rgb_plainly(chroma: Floats, lightness: Floats) -> NDArray[np.uin
     return rgb
 
 
-def upsample_points(chroma: Floats, lightness: Floats, points: Sequence[tuple[int, int]]) -> Floats:
-    """Upsample N small maps to some pixels alone.
-
-    chroma: (N, C, h, w). lightness: (H, W), L* in [0, 100]. points: row and column of K pixels. Returns (N, K, C).
-    """
-    return point_upsampler(lightness, chroma.shape[2:], points)(chroma)
-
-
 def point_upsampler(
     lightness: Floats, small: Sequence[int], points: Sequence[tuple[int, int]]
 ) -> Callable[[Floats], Floats]:
-    """Return a function that upsamples (N, C, h, w) maps, whose (h, w) is `small`; see `upsample_points`."""
+    """Return a function that upsamples (N, C, h, w) maps, whose (h, w) is `small`, to K pixels alone: (N, K, C).
+
+    lightness: (H, W), L* in [0, 100]. points: row and column of each pixel.
+    """
     guide, sharpen = _sharpener(lightness, small)
     weighted = []
     for y, x in points:

@@ -14,7 +14,7 @@ from model.colorizer import CinnColorizer
 from model.drawing.hints import LEAST_SHARE, given_cells, match_hints, mend_hints
 from model.flow.checkpoint import Checkpoint
 from model.options import Hint, SampleOptions
-from model.pixels.bilateral import upsample_points
+from model.pixels.bilateral import point_upsampler
 from model.pixels.color import photo_to_lightness, rgb_to_lab
 from model.pixels.resizing import resize_lightness
 from model.pixels.scaling import Scaler
@@ -96,7 +96,7 @@ def test_hints_are_met_at_the_lightness_that_a_faded_photo_has() -> None:
     cells = given_cells(small, hints)[:, 4, [0, 7]].T
     assert np.linalg.norm(cells - wished, axis=1) == pytest.approx(0, abs=4)  # unlike pixels in the cell weaken hints
     mended = mend_hints(np.zeros((1, 2, 64, 64), np.float32), small, hints)
-    (colors,) = upsample_points(mended, small.own_lightness, [(128, 12), (128, 243)])
+    (colors,) = point_upsampler(small.own_lightness, (64, 64), [(128, 12), (128, 243)])(mended)
     assert colors == pytest.approx(wished, abs=1)
 
 
@@ -136,6 +136,6 @@ def test_a_hint_on_an_edge_is_met_by_what_is_like_its_point() -> None:
     lightness[:, :129] = 20  # the hint's pixel of 64×64 covers four pixels, of which only the hint's is dark
     hints = (Hint(0.5, 0.5, (70, 40, 40)),)
     mended = mend_hints(np.zeros((1, 2, 64, 64), np.float32), small_photo(lightness), hints)
-    (color,) = upsample_points(mended, lightness, [(128, 128)])[0]
+    (color,) = point_upsampler(lightness, (64, 64), [(128, 128)])(mended)[0]
     assert color == pytest.approx(rgb_to_lab(np.array([[70], [40], [40]], np.float32)[None] / 255)[0, 1:, 0], abs=3)
     assert np.abs(mended).max() < 25

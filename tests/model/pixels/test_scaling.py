@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from model.options import Look
-from model.pixels.bilateral import upsample_points
+from model.pixels.bilateral import point_upsampler
 from model.pixels.color import rgb_to_lab
 from model.pixels.scaling import WARM, Scaler, adjust
 from model.protocol import Drawn
@@ -22,14 +22,11 @@ def lab(look: Look) -> np.ndarray:
 
 @pytest.mark.parametrize("look", LOOKS, ids=str)
 def test_a_look_is_the_same_on_small_and_full_size_chroma(look: Look) -> None:
-    lightness = np.linspace(20, 80, 40 * 48).reshape(40, 48)
-
-    def upsampled(chroma: np.ndarray) -> np.ndarray:
-        points = [(y, x) for y in (0, 7, 20, 39) for x in (0, 11, 30, 47)]
-        return upsample_points(chroma.astype(np.float64), lightness, points)
-
-    full = upsampled(CHROMA) * look.saturation + WARM * look.warmth
-    np.testing.assert_allclose(upsampled(adjust(CHROMA, look)), full, rtol=0, atol=1e-4)  # float32 at the start
+    points = [(y, x) for y in (0, 7, 20, 39) for x in (0, 11, 30, 47)]
+    upsampled = point_upsampler(np.linspace(20, 80, 40 * 48).reshape(40, 48), (8, 8), points)
+    full = upsampled(CHROMA.astype(np.float64)) * look.saturation + WARM * look.warmth
+    adjusted = adjust(CHROMA, look).astype(np.float64)
+    np.testing.assert_allclose(upsampled(adjusted), full, rtol=0, atol=1e-4)  # float32 at the start
 
 
 @pytest.mark.parametrize("look", LOOKS, ids=str)

@@ -16,7 +16,7 @@ from model.pixels.bilateral import (
     SIGMA_SPACE,
     TAPS,
     area_average,
-    upsample_points,
+    point_upsampler,
     upsample_to_rgb_plainly,
 )
 from model.pixels.color import lab_to_linear, lab_to_rgb, lightness_to_gray, photo_to_lightness
@@ -115,7 +115,7 @@ def test_gray_of_the_output_is_the_input(upsample: Upsample, sigma: float, dtype
 def test_smooth_areas_stay_smooth() -> None:
     slope = np.broadcast_to(np.linspace(-50, 50, 64), (1, 2, 64, 64))
     points = [(32, x) for x in range(128, 2048 - 128)]
-    row = upsample_points(slope, np.full((64, 2048), 50.0), points)[0, :, 0]
+    row = point_upsampler(np.full((64, 2048), 50.0), (64, 64), points)(slope)[0, :, 0]
     steps = np.diff(row) / (100 / 63 / 32)  # in units of the slope's own; a block would have steps of 0 and of 32
     assert (steps > 0.4).all()
     assert (steps < 1.6).all()
@@ -129,7 +129,7 @@ def test_colors_do_not_bleed_over_edges() -> None:
     truth[..., edge:] = -40
     small = np.stack([area_average(channel, (64, 64)) for channel in truth[0]])[None]
     bilinear = cv2.resize(small[0, 0], (width, height), interpolation=cv2.INTER_LINEAR)
-    row = upsample_points(small, lightness, [(100, x) for x in range(width)])  # all rows are equal
+    row = point_upsampler(lightness, (64, 64), [(100, x) for x in range(width)])(small)  # all rows are equal
     error = np.abs(row - truth[:, :, 100].transpose(0, 2, 1))
     assert error.max() < 8
     assert np.abs(bilinear - truth[0, 0]).max() > 35
@@ -140,8 +140,8 @@ def test_a_pixel_unlike_all_around_it_gets_their_color() -> None:
     lightness[300:303, 333] = 100
     chroma = maps(1, (64, 64), 20)
     points = [(y, 333) for y in range(300, 303)]
-    upsampled = upsample_points(chroma, lightness, points)
-    flat = upsample_points(chroma, np.full_like(lightness, 1.0), points)
+    upsampled = point_upsampler(lightness, (64, 64), points)(chroma)
+    flat = point_upsampler(np.full_like(lightness, 1.0), (64, 64), points)(chroma)
     # the bright pixels lighten their small pixel by 3 L*, which gives it some weight
     np.testing.assert_allclose(upsampled, flat, atol=1.0, rtol=0)
 
@@ -151,7 +151,7 @@ def test_averages_back_to_the_small_maps_better_than_a_plain_mean_would() -> Non
     chroma = cv2.resize(maps(1, (20, 20), 20)[0, 0], (64, 64), interpolation=cv2.INTER_CUBIC)
     y, x = np.divmod(np.random.default_rng(1).choice(64 * 64, 40, replace=False), 64)
     points = [(8 * y[i] + dy, 8 * x[i] + dx) for i in range(40) for dy in range(8) for dx in range(8)]
-    upsampled = upsample_points(np.broadcast_to(chroma, (1, 2, 64, 64)), lightness, points)[0, :, 0]
+    upsampled = point_upsampler(lightness, (64, 64), points)(chroma[None, None])[0, :, 0]
     blurred = cv2.GaussianBlur(chroma, (5, 5), SIGMA_SPACE)
     missed = np.square(upsampled.reshape(40, 64).mean(1) - chroma[y, x]).mean()
     assert missed < np.square(blurred - chroma)[y, x].mean() / 3
@@ -210,7 +210,7 @@ def test_points_are_those_of_the_whole(shape: tuple[int, int]) -> None:
     points = [(0, 0), (shape[0] - 1, shape[1] - 1), (shape[0] // 2, shape[1] // 3)]
     whole = upsample_to_rgb_plainly(chroma, lightness)
     shown = [np.full((2, 1, 1, 1), lightness[point], np.float32) for point in points]
-    found = upsample_points(chroma, lightness, points).transpose(1, 0, 2)[..., None, None]
+    found = point_upsampler(lightness, (16, 16), points)(chroma).transpose(1, 0, 2)[..., None, None]
     for (y, x), light, color in zip(points, shown, found, strict=True):
         rgb = lab_to_rgb(map_to_gamut(np.concatenate((light, color), 1))).clip(0, 1)
         assert np.abs(255 * rgb[:, :, 0, 0] - whole[:, y, x]).max() < 0.51  # the rounding of bytes
