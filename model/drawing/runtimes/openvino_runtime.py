@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from io import BytesIO
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import openvino as ov
@@ -33,6 +33,8 @@ NUMBERS = "numbers"
 """Name in the cache of the network's `Numbers`."""
 STEP = "step-"
 """Prefix of the names of the coarsest level's step graphs."""
+
+Result = TypeVar("Result")
 
 
 class OpenvinoRuntime(Runtime):
@@ -104,7 +106,7 @@ class OpenvinoRuntime(Runtime):
     ) -> Floats:
         known = self.numbers.standardize(given)
         upcoming, past = condition.cells
-        cells = self._stepper(len(z)).draw(upcoming, past, photo, z, temperature, known)
+        cells = self._own(len(z), lambda: self._new_stepper(len(z))).draw(upcoming, past, photo, z, temperature, known)
         return self.numbers.to_chroma(self.numbers.from_rows(cells))
 
     def draws_alike(self, rows: int, more: int) -> bool:
@@ -152,32 +154,25 @@ class OpenvinoRuntime(Runtime):
 
     def _run(self, graph: str, *inputs: NDArray[Any]) -> list[Floats]:
         """Run a graph for as many rows as the first input has."""
-        request = self._request(graph, len(inputs[0]))
+        rows = len(inputs[0])
+        request = self._own((graph, rows), lambda: self._graph(graph, rows).create_infer_request())
         arrays = [np.ascontiguousarray(part, np.float32) for part in inputs]
         for i, array in enumerate(arrays):
             request.set_input_tensor(i, ov.Tensor(array, shared_memory=True))
         request.infer()
         return [output.data.copy() for output in request.output_tensors]
 
-    def _request(self, graph: str, rows: int) -> Any:
-        """Return this thread's own inference request for a graph."""
-        key = (graph, rows)
-        requests = self._local.__dict__.setdefault("requests", {})
-        if key not in requests:
-            requests[key] = self._graph(graph, rows).create_infer_request()
-        return requests[key]
+    def _own(self, key: object, make: Callable[[], Result]) -> Result:
+        """Return this thread's own object of a key, made when it first needs it."""
+        own: dict[object, Result] = self._local.__dict__.setdefault("own", {})
+        if key not in own:
+            own[key] = make()
+        return own[key]
 
     def _graph(self, graph: str, rows: int) -> Any:
         """Return a graph in float32 for a number of rows."""
         build = getattr(graphs, f"{graph}_graph")
         return self._compiled(_graph_name(graph, rows), lambda: build(self._arrays, rows))
-
-    def _stepper(self, rows: int) -> Stepper:
-        """Return this thread's own stepper."""
-        steppers: dict[int, Stepper] = self._local.__dict__.setdefault("steppers", {})
-        if rows not in steppers:
-            steppers[rows] = self._new_stepper(rows)
-        return steppers[rows]
 
     def _new_stepper(self, rows: int) -> Stepper:
         return Stepper(self.numbers, lambda kind: self._step(kind, rows))
