@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
 import pillow_heif
@@ -21,16 +21,13 @@ from PIL import (
 )
 
 from service.api.formats import PHOTO_FORMATS
-from service.codecs.decoded_photo import DecodedPhoto
+from service.codecs.decoded_photo import DecodedPhoto, Photo
 from service.codecs.gamma import gamma_to_srgb, png_gamma
 from service.codecs.jpeg import count_scans, load_without_end
 from service.codecs.profiles import gray_to_srgb, to_srgb
 from service.codecs.tiff import ALPHA, UnsupportedTiffError, mend_levels, openable, prepare
 from service.codecs.webp import webp_size
 from service.errors import DecodingLimitError, ImageTypeError, ServiceError, TooManyPixelsError, UndecodableImageError
-
-if TYPE_CHECKING:  # a decoder starts faster without it
-    from model.protocol import Photo
 
 __all__ = ["FORMATS", "MAX_SCANS", "decode", "forget_xmp"]
 
@@ -187,7 +184,7 @@ def _alpha(alpha: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
     return alpha if alpha.min() < MAX_8 and alpha.any() else None
 
 
-def _gray_alpha(gray: "Photo", image: Image.Image) -> NDArray[np.uint8] | None:
+def _gray_alpha(gray: Photo, image: Image.Image) -> NDArray[np.uint8] | None:
     """Return the alpha of a gray TIFF, or of a gray PNG with one transparent level."""
     if ALPHA in image.info:
         return _alpha(image.info[ALPHA])

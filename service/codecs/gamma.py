@@ -1,13 +1,12 @@
 """Gamma of a PNG, its gAMA chunk: conversion to sRGB."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-if TYPE_CHECKING:  # a decoder starts faster without it
-    from model.protocol import Photo
+from service.codecs.decoded_photo import Photo
 
 __all__ = ["gamma_to_srgb", "png_gamma"]
 
@@ -28,7 +27,7 @@ def png_gamma(image: Image.Image, data: bytes) -> float | None:
     return None if not gamma or has_better or abs(gamma / SRGB_GAMMA - 1) <= TOLERANCE else gamma
 
 
-def gamma_to_srgb(levels: "Photo", gamma: float) -> "Photo":
+def gamma_to_srgb(levels: Photo, gamma: float) -> Photo:
     """Convert levels, encoded as light to the power of gamma, to sRGB of the same bits."""
     top = np.iinfo(levels.dtype).max
     light = np.linspace(0, 1, top + 1) ** (1 / gamma)

@@ -1,14 +1,12 @@
 """ICC profiles: conversion of colors and grays to sRGB. Broken or unsuitable profiles are ignored."""
 
 from io import BytesIO
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-if TYPE_CHECKING:  # a decoder starts faster without it
-    from model.protocol import Photo
+from service.codecs.decoded_photo import Photo
 
 __all__ = ["INTENT", "SRGB", "gray_to_srgb", "is_srgb", "to_srgb"]
 
@@ -35,9 +33,7 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def gray_to_srgb(
-    gray: NDArray[np.uint8] | NDArray[np.uint16], profile: bytes | None, modes: tuple[str, ...] = ("L", "RGB")
-) -> "Photo":
+def gray_to_srgb(gray: Photo, profile: bytes | None, modes: tuple[str, ...] = ("L", "RGB")) -> Photo:
     """Convert gray levels to sRGB-encoded gray of the same bits; of an RGB profile, the neutral axis is used.
 
     A profile for none of the modes is ignored.
