@@ -35,23 +35,14 @@ class Metrics:
         self._registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         Info("tintflow_build", "This release", registry=registry).info({"version": __version__})
-        self.requests = Counter(
-            "tintflow_requests", "Requests answered", ["method", "path", "status"], registry=registry
-        )
-        self.rejected = Counter(
-            "tintflow_rejected", "Requests answered by a problem, by its code", ["code"], registry=registry
-        )
-        self.request_seconds = Histogram(
-            "tintflow_request_seconds", "Time to answer", ["path"], buckets=SECONDS, registry=registry
-        )
-        self.stage_seconds = Histogram(
-            "tintflow_stage_seconds", "Time of each step", ["stage"], buckets=SECONDS, registry=registry
-        )
-        self.batch_size = Histogram(
-            "tintflow_batch_size", "Latents in one batch of the model", buckets=BATCH_SIZES, registry=registry
-        )
-        self.samples = Counter("tintflow_samples", "Colorings made", registry=registry)
-        self.pixels = Counter("tintflow_pixels", "Pixels of the photos colorized or scored", registry=registry)
+        counter, histogram = partial(Counter, registry=registry), partial(Histogram, registry=registry)
+        self.requests = counter("tintflow_requests", "Requests answered", ["method", "path", "status"])
+        self.rejected = counter("tintflow_rejected", "Requests answered by a problem, by its code", ["code"])
+        self.request_seconds = histogram("tintflow_request_seconds", "Time to answer", ["path"], buckets=SECONDS)
+        self.stage_seconds = histogram("tintflow_stage_seconds", "Time of each step", ["stage"], buckets=SECONDS)
+        self.batch_size = histogram("tintflow_batch_size", "Latents in one batch of the model", buckets=BATCH_SIZES)
+        self.samples = counter("tintflow_samples", "Colorings made")
+        self.pixels = counter("tintflow_pixels", "Pixels of the photos colorized or scored")
 
     def watch(self, **values: Callable[[], float]) -> None:
         """Report the values of these functions at each scrape, as the gauges of their names in GAUGES."""
