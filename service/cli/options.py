@@ -73,8 +73,9 @@ def _photos(text: str) -> Any:
     return typer.Argument(parser=path, metavar="PHOTO", help=text)
 
 
-def _flag(name: str, text: str) -> Any:
-    return Annotated[bool, typer.Option(name, help=text, rich_help_panel=FILES)]
+def _of_files(kind: Any, text: str, *names: str, **details: Any) -> Any:
+    """Return the type of an option about files."""
+    return Annotated[kind, typer.Option(*names, help=text, rich_help_panel=FILES, **details)]
 
 
 Photos = Annotated[list[Path], _photos("Files, folders (with all below them), or globs in quotes.")]
@@ -85,31 +86,14 @@ PhotosOrInput = Annotated[
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", exists=True, file_okay=False, help="A folder of photos.")]
 Every = Annotated[float, typer.Option("--every", min=0.1, help="Seconds between two checks of the folder.")]
 
-Out = Annotated[
-    Path,
-    typer.Option(
-        "--out",
-        "-o",
-        parser=path,
-        metavar="PATH",
-        help="Folder for the colorings, or one file.",
-        rich_help_panel=FILES,
-    ),
-]
-Base = Annotated[
-    Path | None,
-    typer.Option(
-        "--base",
-        exists=True,
-        file_okay=False,
-        help="Folder whose subfolders OUT mirrors, for photos that are named one by one.",
-        rich_help_panel=FILES,
-    ),
-]
-Overwrite = _flag("--overwrite", "Make finished colorings again, and replace files.")
-Strip = _flag("--strip", "Leave out EXIF and ICC profile. By default, colorings keep them, except the GPS position.")
-KeepGps = _flag("--keep-gps", "Keep the GPS position, too.")
-Sheet = _flag("--sheet", "Also write a contact sheet, sheet.jpg.")
+Out = _of_files(Path, "Folder for the colorings, or one file.", "--out", "-o", parser=path, metavar="PATH")
+MIRRORED = "Folder whose subfolders OUT mirrors, for photos that are named one by one."
+Base = _of_files(Path | None, MIRRORED, "--base", exists=True, file_okay=False)
+Overwrite = _of_files(bool, "Make finished colorings again, and replace files.", "--overwrite")
+STRIPPED = "Leave out EXIF and ICC profile. By default, colorings keep them, except the GPS position."
+Strip = _of_files(bool, STRIPPED, "--strip")
+KeepGps = _of_files(bool, "Keep the GPS position, too.", "--keep-gps")
+Sheet = _of_files(bool, "Also write a contact sheet, sheet.jpg.", "--sheet")
 Url = Annotated[
     str | None,
     typer.Option(
