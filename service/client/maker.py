@@ -125,12 +125,8 @@ class Maker:
         """
         entry = Entry(
             **identity,
+            **answer.model_dump(include={"model", "model_sha256", "seed", "noise_seed", "temperature"}),
             asked=self._asked.given,
-            model=answer.model,
-            model_sha256=answer.model_sha256,
-            seed=answer.seed,
-            noise_seed=answer.noise_seed,
-            temperature=answer.temperature,
             files=[
                 Made(file=self.file_name(photo, each.index), index=each.index, bits_per_dim=each.bits_per_dim)
                 for each in answer.data
