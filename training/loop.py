@@ -114,20 +114,14 @@ class Player(Generic[BatchT]):
             groups.append({"params": unfreeze(network), "lr": config.network_learning_rate})
             self.clipped.append(list(network.parameters()))
         decay = objective.weight_decay
-        self.optimizers: list[torch.optim.Optimizer] = [
-            torch.optim.AdamW(groups, betas=config.betas, weight_decay=decay, fused=True)
-        ]
+        adamw = torch.optim.AdamW(groups, betas=config.betas, weight_decay=decay, fused=True)
+        self.optimizers: list[torch.optim.Optimizer] = [adamw]
         # a kernel is a matrix from patches to channels
         self.flat = [(weight, nn.Parameter(weight.detach().view(len(weight), -1))) for weight in matrices]
         if matrices:
-            self.optimizers.append(
-                torch.optim.Muon(
-                    [matrix for _, matrix in self.flat],
-                    lr=config.matrix_learning_rate,
-                    weight_decay=decay,
-                    adjust_lr_fn="match_rms_adamw",
-                )
-            )
+            flat, rate = [matrix for _, matrix in self.flat], config.matrix_learning_rate
+            muon = torch.optim.Muon(flat, lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw")
+            self.optimizers.append(muon)
         self.peaks = [[group["lr"] for group in optimizer.param_groups] for optimizer in self.optimizers]
 
     def begin_turn(self, factor: float) -> None:
