@@ -52,26 +52,20 @@ class Decoder(nn.Module):
             finer = 4 * width
         self.stem = module_list(stem)
         self.down = _convs((wide, narrow, True) for wide, narrow in zip(config.widths, rest, strict=False))
-        self.skips = cast(
-            Mapping[str, nn.Conv2d],
-            nn.ModuleDict(
-                {
-                    str(size): nn.Conv2d(FEATURE_CHANNELS[SKIPS[size]][1], width, 1, bias=False)
-                    for size, width in zip(config.sizes[1:], rest, strict=True)
-                    if size in SKIPS
-                }
-            ),
-        )
+        skips = {
+            str(size): nn.Conv2d(FEATURE_CHANNELS[SKIPS[size]][1], width, 1, bias=False)
+            for size, width in zip(config.sizes[1:], rest, strict=True)
+            if size in SKIPS
+        }
+        self.skips = cast(Mapping[str, nn.Conv2d], nn.ModuleDict(skips))
         self.edges = _convs((stem, width, False) for stem, width in zip(config.stem_widths, rest, strict=True))
         self.blocks = module_list(
             nn.Sequential(*(ResidualBlock(width) for _ in range(count)))
             for width, count in zip(config.widths, config.blocks, strict=True)
         )
+        stages = zip(config.widths, config.sizes, config.heads, config.attention, strict=True)
         self.attention = module_list(
-            Attention(width, size, heads, count) if count else nn.Identity()
-            for width, size, heads, count in zip(
-                config.widths, config.sizes, config.heads, config.attention, strict=True
-            )
+            Attention(width, size, heads, count) if count else nn.Identity() for width, size, heads, count in stages
         )
 
     def forward(self, features: ConditionFeatures, lightness: Tensor) -> list[Tensor]:
