@@ -52,7 +52,7 @@ def load_colorizer(weights: Path, device: str = "auto", cache: Path | None = Non
         # while the weights load; the first draw waits for it
         Thread(target=begin_drawing, name="drawing", daemon=False).start()
     colorizer = CinnColorizer(open_checkpoint(weights), chosen, cache)
-    colorizer.prepare()
+    colorizer.passes.prepare()
     return colorizer
 
 
@@ -90,10 +90,6 @@ class CinnColorizer(Scaler):
     def cinn(self) -> "Cinn":
         """The network as a torch module, which colorizing on a CPU does not need."""
         return self.checkpoint.cinn
-
-    def prepare(self) -> None:
-        """Begin to load in the background what the first photo needs."""
-        self.passes.prepare()
 
     def prepare_rest(self) -> Iterator[None]:
         return self.passes.prepare_rest()

@@ -67,6 +67,7 @@ class Passes:
         self._threads = ThreadPoolExecutor(self._workers, "passes", initializer=self._runtime.begin_thread)
 
     def prepare(self) -> None:
+        """Begin to load in the background what the first photo needs."""
         self._runtime.prepare(PHOTOS[self.device], DRAWS[self.device], SAMPLES[self.device])
 
     def prepare_rest(self) -> Iterator[None]:
