@@ -72,8 +72,7 @@ def _weigh(
     total: Floats,
 ) -> None:
     """Compute each tap's weight, and one over their sum."""
-    for k in range(len(total)):
-        total[k] = ZERO
+    total[:] = ZERO
     for t in range(TAPS * TAPS):
         tap_lightness, i, j = small_lightness[t], t // TAPS, t % TAPS
         for k in range(len(total)):
@@ -89,8 +88,7 @@ def _weigh(
 def _average(small_chroma: Floats, weights: Floats, total: Floats, start: int, opponents: Floats) -> None:
     for c in range(len(opponents)):
         sums = opponents[c, start : start + len(total)]
-        for k in range(len(sums)):
-            sums[k] = ZERO
+        sums[:] = ZERO
         for t in range(0, TAPS * TAPS, TAPS):  # a row of taps at once, for a fifth of the loads and stores of sums
             s0, s1, s2 = small_chroma[t, c], small_chroma[t + 1, c], small_chroma[t + 2, c]
             s3, s4 = small_chroma[t + 3, c], small_chroma[t + 4, c]
@@ -297,8 +295,7 @@ def average_squares(
                     total[k] = ONE / total[k]
                 for c in range(channels):
                     sums = own  # no longer needed
-                    for k in range(columns):
-                        sums[k] = ZERO
+                    sums[:] = ZERO
                     for i in range(TAPS):
                         near, first = near_chroma[i, c], i * TAPS
                         for k in range(columns):
