@@ -84,10 +84,6 @@ def _as_text(field: dict[str, Any]) -> dict[str, Any]:
     return {"type": "string", "description": field["description"], "examples": [text]}
 
 
-def _header(description: str, example: str) -> dict[str, Any]:
-    return {"description": description, "schema": {"type": "string"}, "example": example}
-
-
 class ColoringEvent(BaseModel):
     """One coloring, as soon as it is made."""
 
@@ -119,6 +115,23 @@ EVENTS_EXAMPLE = (
 )
 
 
+HEADERS = {
+    "Server-Timing": ("milliseconds of each step; not for events", "decode;dur=21.0, queue;dur=0.2, sample;dur=87.1"),
+    "X-Request-Id": ("id of the request, as sent or generated; the log shows it", "6b1f0c"),
+    "Tintflow-Seed": ("seed used; for events, a zip or a bare image", "7"),
+    "Tintflow-Noise-Seed": ("noise seed used; for events, a zip or a bare image of variations", "11"),
+    "Tintflow-Temperature": ("temperature used; for a zip or a bare image", str(TEMPERATURE_EXAMPLE)),
+    "Tintflow-Index": ("of a zip or a bare image: of each sample", "0"),
+    "Tintflow-Bits-Per-Dim": ("of a zip or a bare image: of each sample", "2.91"),
+    "Tintflow-Latent-Norm": ("of a zip or a bare image: of each sample", "0.81"),
+    "Tintflow-Delta-E": ("how far each hint was missed; for a bare image (a zip has it in comments)", "6.10 2.41"),
+    "Tintflow-Model": ("of a zip or a bare image", MODEL_EXAMPLE),
+    "Tintflow-Model-Sha256": (f"of a zip or a bare image: {SHA256}", SHA256_EXAMPLE),
+    "Tintflow-Id": ("of a zip or a bare image", "colorization-5f0c8f1b9d3e4a6c8b7a2f1e0d9c8b7a"),
+}
+"""descriptions and examples of an answer's headers"""
+
+
 def coloring_answer(endpoint: ColorEndpoint) -> dict[str, Any]:
     forms = (
         "The colorings: as JSON, as events (each coloring as soon as it is made) or as a zip of files named by their "
@@ -136,22 +149,8 @@ def coloring_answer(endpoint: ColorEndpoint) -> dict[str, Any]:
         "description": forms,
         "content": content,
         "headers": {
-            "Server-Timing": _header(
-                "milliseconds of each step; not for events", "decode;dur=21.0, queue;dur=0.2, sample;dur=87.1"
-            ),
-            "X-Request-Id": _header("id of the request, as sent or generated; the log shows it", "6b1f0c"),
-            "Tintflow-Seed": _header("seed used; for events, a zip or a bare image", "7"),
-            "Tintflow-Noise-Seed": _header("noise seed used; for events, a zip or a bare image of variations", "11"),
-            "Tintflow-Temperature": _header("temperature used; for a zip or a bare image", str(TEMPERATURE_EXAMPLE)),
-            "Tintflow-Index": _header("of a zip or a bare image: of each sample", "0"),
-            "Tintflow-Bits-Per-Dim": _header("of a zip or a bare image: of each sample", "2.91"),
-            "Tintflow-Latent-Norm": _header("of a zip or a bare image: of each sample", "0.81"),
-            "Tintflow-Delta-E": _header(
-                "how far each hint was missed; for a bare image (a zip has it in comments)", "6.10 2.41"
-            ),
-            "Tintflow-Model": _header("of a zip or a bare image", MODEL_EXAMPLE),
-            "Tintflow-Model-Sha256": _header(f"of a zip or a bare image: {SHA256}", SHA256_EXAMPLE),
-            "Tintflow-Id": _header("of a zip or a bare image", "colorization-5f0c8f1b9d3e4a6c8b7a2f1e0d9c8b7a"),
+            name: {"description": description, "schema": {"type": "string"}, "example": example}
+            for name, (description, example) in HEADERS.items()
         },
     }
 
