@@ -35,17 +35,13 @@ NATIVE = {"F;32BF": "F;32NF", "F;64BF": "F;64NF", "I;32B": "I;32N", "I;32BS": "I
 """Big-endian raw modes, and the modes of libtiff's output, which has the machine's byte order"""
 
 UNREADABLE = {
-    33003: "JPEG 2000",
-    33004: "JPEG 2000",
-    33005: "JPEG 2000",
+    **dict.fromkeys((33003, 33004, 33005, 34712), "JPEG 2000"),
     34661: "JBIG",
-    34712: "JPEG 2000",
     34887: "LERC",
     34933: "PNG",
     34934: "JPEG XR",
     50001: "WebP",
-    50002: "JPEG XL",
-    52546: "JPEG XL",
+    **dict.fromkeys((50002, 52546), "JPEG XL"),
 }
 """Compressions that Pillow cannot decode, though it opens files of those that it has a name for"""
 COMPRESSION_INFO |= UNREADABLE
