@@ -2,7 +2,6 @@
 
 from importlib.util import find_spec
 
-from model.device import THREADS
 from model.drawing.runtimes.graph_cache import GraphCache
 from model.drawing.runtimes.runtime import Runtime
 from model.errors import TORCH_MISSING, InputError
@@ -19,7 +18,7 @@ def choose_runtime(checkpoint: Checkpoint, device: str, cache: GraphCache | None
     if device == "cpu" and find_spec("openvino") is not None:
         from model.drawing.runtimes.openvino_runtime import OpenvinoRuntime  # late: it imports OpenVINO
 
-        return OpenvinoRuntime(checkpoint, THREADS, cache=cache)
+        return OpenvinoRuntime(checkpoint, cache=cache)
     if find_spec("torch") is None:
         raise InputError(
             "device", f"one with a runtime; {TORCH_MISSING}", f"{device} without OpenVINO and without torch"

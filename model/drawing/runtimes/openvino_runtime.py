@@ -16,6 +16,7 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
+from model.device import THREADS
 from model.drawing.runtimes import graphs
 from model.drawing.runtimes.graph_cache import GraphCache
 from model.drawing.runtimes.numbers import Numbers
@@ -46,16 +47,9 @@ class OpenvinoRuntime(Runtime):
 
     concatenate = staticmethod(np.concatenate)
 
-    def __init__(
-        self,
-        checkpoint: Checkpoint,
-        threads: int,
-        bfloat16: bool | None = None,
-        cache: GraphCache | None = None,
-    ) -> None:
+    def __init__(self, checkpoint: Checkpoint, bfloat16: bool | None = None, cache: GraphCache | None = None) -> None:
         """bfloat16: whether to draw in it; default: if the processor multiplies in it. cache: of this network."""
         self._checkpoint = checkpoint
-        self._threads = threads
         self._core = ov.Core()
         if bfloat16 is None:
             bfloat16 = "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
@@ -248,8 +242,8 @@ class OpenvinoRuntime(Runtime):
     def _options(self, name: str) -> dict[str, Any]:
         options = {
             "INFERENCE_PRECISION_HINT": name.rpartition("-")[2],
-            "INFERENCE_NUM_THREADS": self._threads,
-            "NUM_STREAMS": self._threads,
+            "INFERENCE_NUM_THREADS": THREADS,
+            "NUM_STREAMS": THREADS,
             "ENABLE_CPU_PINNING": False,
         }
         # OpenVINO 2026.4 crashes when it fuses elementwise operations of a small float32 step; fusing is not faster

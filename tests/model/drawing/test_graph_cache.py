@@ -35,7 +35,7 @@ for _ in range(30):
 
 def computed(checkpoint: Checkpoint, folder: Path) -> list[Floats]:
     """Compute a photo's condition and draws with a new runtime."""
-    runtime = OpenvinoRuntime(checkpoint, threads=1, cache=GraphCache(folder, "weights"))
+    runtime = OpenvinoRuntime(checkpoint, cache=GraphCache(folder, "weights"))
     draws = np.random.default_rng(1)
     condition = runtime.condition(100 * draws.random((1, 1, 256, 256), np.float32))
     z, between = draws.standard_normal((2, 128), np.float32), np.full(2, 0.9, np.float32)
@@ -81,7 +81,7 @@ def test_a_second_process_compiles_nothing_and_computes_the_same_bits(
 def test_graphs_of_the_first_photo_are_loaded_before_they_are_asked_for(
     compiled: list[Floats], tiny_checkpoint: Checkpoint, tmp_path: Path, draws: int, count: int
 ) -> None:
-    runtime = OpenvinoRuntime(tiny_checkpoint, threads=1, cache=GraphCache(tmp_path, "weights"))
+    runtime = OpenvinoRuntime(tiny_checkpoint, cache=GraphCache(tmp_path, "weights"))
     runtime.prepare(photos=1, draws=draws, samples=2)
     for thread in threading.enumerate():
         if thread.name == "graphs":
@@ -92,15 +92,15 @@ def test_graphs_of_the_first_photo_are_loaded_before_they_are_asked_for(
 def test_graphs_that_the_first_photo_does_not_need_are_compiled_before_they_are_asked_for(
     tiny_checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runtime = OpenvinoRuntime(tiny_checkpoint, threads=1, cache=GraphCache(tmp_path, "weights"))
+    runtime = OpenvinoRuntime(tiny_checkpoint, cache=GraphCache(tmp_path, "weights"))
     for _ in runtime.prepare_rest(draws=8, most_draws=16, samples=2):
         pass
     assert any(path.name.startswith("encode-2-") for path in files(tmp_path))
     built = len(runtime._models)
     for name in ("encode_graph", "step_graph"):
         monkeypatch.setattr(graphs, name, None)  # whatever builds one fails
-    runtime._request("encode", 2)
-    stepper = runtime._stepper(16)
+    runtime._graph("encode", 2)
+    stepper = runtime._new_stepper(16)
     assert stepper.level is not stepper.distilled
     assert len(runtime._models) == built
 

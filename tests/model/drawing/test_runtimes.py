@@ -39,13 +39,13 @@ def compiled(tiny_checkpoint: Checkpoint, graphs: Path) -> GraphCache:
 
 @pytest.fixture(scope="module")
 def exact(tiny_checkpoint: Checkpoint, compiled: GraphCache) -> OpenvinoRuntime:
-    return OpenvinoRuntime(tiny_checkpoint, threads=2, bfloat16=False, cache=compiled)
+    return OpenvinoRuntime(tiny_checkpoint, bfloat16=False, cache=compiled)
 
 
 @pytest.fixture(scope="module")
 def fast(tiny_checkpoint: Checkpoint, compiled: GraphCache) -> OpenvinoRuntime:
     """A runtime in bfloat16, where this processor has it."""
-    return OpenvinoRuntime(tiny_checkpoint, threads=2, cache=compiled)
+    return OpenvinoRuntime(tiny_checkpoint, cache=compiled)
 
 
 def normal(*shape: int, seed: int) -> Floats:
@@ -134,7 +134,7 @@ def test_weights_of_steps_are_stored_in_half_the_bytes_and_change_no_bit(
     for i in range(2):
         folder = tmp_path / str(i)
         for _ in range(2):  # compiled, then from the cache
-            runtime = OpenvinoRuntime(tiny_checkpoint, 1, cache=GraphCache(folder, tiny_checkpoint.sha256))
+            runtime = OpenvinoRuntime(tiny_checkpoint, cache=GraphCache(folder, tiny_checkpoint.sha256))
             drawn.append(runtime.draw_coarsest(conditions(runtime), *rows()))
         sizes.append(sum(path.stat().st_size for path in folder.rglob("step-*")))
         monkeypatch.setattr(graph, "store_in_bfloat16", lambda step: None)
@@ -222,7 +222,7 @@ def test_a_cpu_without_any_runtime_is_told_what_to_install(
 
 
 def test_weights_that_do_not_fit_their_configuration_are_refused(tiny_checkpoint: Checkpoint) -> None:
-    runtime = OpenvinoRuntime(tiny_checkpoint, threads=1)
+    runtime = OpenvinoRuntime(tiny_checkpoint)
     runtime._arrays.layers.coarsest.next.weight = np.zeros((3, 5), np.float32)
     with pytest.raises(CheckpointError, match="do not fit"):
         runtime.condition(photos(1))
