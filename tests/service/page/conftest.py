@@ -19,6 +19,8 @@ DEFAULTS = {
     "reduced_motion": "reduce",  # without animations, tests take a quarter of the time
     "permissions": ["clipboard-read", "clipboard-write"],
 }
+MEDIA = ("color_scheme", "forced_colors", "reduced_motion")
+"""Options of each page: with them, it needs no context of its own, which would have to get the page's files."""
 SEEDS = """const random = crypto.getRandomValues.bind(crypto);
 let last = %d;
 crypto.getRandomValues = (array) =>
@@ -61,7 +63,7 @@ def contexts(browser: Browser) -> dict[str, list[BrowserContext]]:
 def open_page(contexts: dict[str, list[BrowserContext]], browser: Browser, service) -> Iterator[Callable[..., Page]]:
     """A function that opens the page in an empty browser context; any error in the browser's console fails the test.
 
-    Arguments are those of a browser context. `at` is appended to the address (None opens nothing yet), `of` is another
+    Arguments are those of a browser context and of `emulate_media`. `at` is appended to the address (None opens nothing yet), `of` is another
     service, and `expected` lists words of expected console errors. It waits until the page knows the model, unless not
     `ready`; with `demo`, the page first colorizes its demonstration. Later tests get the context, so scripts and routes
     are to be set for pages.
@@ -73,6 +75,7 @@ def open_page(contexts: dict[str, list[BrowserContext]], browser: Browser, servi
         at: str | None = "/", of=service, expected: str = "", ready: bool = True, demo: bool = False, **options: object
     ) -> Page:
         address = str(of.client.base_url)
+        media = {name: options.pop(name) for name in MEDIA if name in options}
         kind = f"{address} {len(taken)} {demo} {options}"
         if not contexts[kind]:
             context = browser.new_context(base_url=address, **DEFAULTS | options)
@@ -82,6 +85,7 @@ def open_page(contexts: dict[str, list[BrowserContext]], browser: Browser, servi
         context = contexts[kind].pop()
         taken.append((kind, context))
         page = context.new_page()
+        page.emulate_media(**media)
         kinds = {"origin": address, "storageTypes": "cookies,indexeddb,local_storage"}
         context.new_cdp_session(page).send("Storage.clearDataForOrigin", kinds)
         page.set_default_timeout(TIMEOUT)
