@@ -25,9 +25,10 @@ FILES = (
 """As browsers make them: those of Chromium have a profile, those of Firefox none, those of Safari have EXIF."""
 
 
-def test_a_note_fits_the_files_of_any_browser(page) -> None:
+def test_a_note_fits_the_files_of_any_browser(open_page) -> None:
+    page = open_page("/page/note.js", ready=False)
     script = """async ([bytes, kind, text]) => {
-      const { withNote } = await moduleOfThePage('note.js');
+      const { withNote } = await import('/page/note.js');
       const file = await withNote(new Blob([new Uint8Array(bytes)], {type: `image/${kind}`}), text);
       return [...new Uint8Array(await file.arrayBuffer())];
     }"""

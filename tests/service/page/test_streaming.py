@@ -13,18 +13,19 @@ from tests.service.waiting import PATIENCE_SECONDS
 STREAM = "text/event-stream"
 
 
-def test_events_come_out_as_soon_as_they_are_whole(page) -> None:
+def test_events_come_out_as_soon_as_they_are_whole(open_page) -> None:
     """Any split of the bytes works: all line ends, comments, data of several lines, letters of two bytes.
 
     Time for a large picture is linear in its size.
     """
+    page = open_page("/page/events.js", ready=False)
     text = (
         'data: a\n\n: comment\nevent: coloring\r\ndata: {"ä": 1,\r\ndata: "b": 2}\r\n\r\n'
         "event: empty\n\nid: 3\rdata:x\r\rdata: never ended"
     )
     found = page.evaluate(
         """async ([text, sizes]) => {
-          const { events } = await moduleOfThePage('events.js');
+          const { events } = await import('/page/events.js');
           const bytes = new TextEncoder().encode(text);
           const found = sizes.map(() => []);
           for (const [which, size] of sizes.entries()) {
@@ -41,7 +42,7 @@ def test_events_come_out_as_soon_as_they_are_whole(page) -> None:
     assert found == 4 * [[["message", "a"], ["coloring", '{"ä": 1,\n"b": 2}'], ["message", "x"]]]
     seconds = page.evaluate(
         """async () => {
-          const { events } = await moduleOfThePage('events.js');
+          const { events } = await import('/page/events.js');
           const piece = new TextEncoder().encode('A'.repeat(65536));
           let left = 640; // 40 MB
           const body = new ReadableStream({pull(controller) {
