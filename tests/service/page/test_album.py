@@ -282,17 +282,6 @@ def test_a_full_storage_is_said_and_what_is_removed_goes_from_it(stored, color_p
     expect(stored.locator("#strip .photo")).to_have_count(1)
 
 
-def test_a_storage_that_cannot_be_opened_is_said_once_there_is_something_to_lose(open_page, upload) -> None:
-    page = open_page(at=None)
-    page.add_init_script("IDBFactory.prototype.open = () => { throw new DOMException('full', 'QuotaExceededError'); }")
-    page.goto("/")
-    expect(page.locator("#model")).not_to_be_empty()
-    expect(page.get_by_role("alert")).to_have_count(0)
-    upload(page)
-    expect(page.locator("#notices")).to_contain_text("a reload would lose everything new")
-    assert page.get_by_role("alert").count() <= 1
-
-
 def store_as_old(page: Page, name: str) -> None:
     """Store the page's session under a name, as if its last change were more than a week ago."""
     script = """([name]) => new Promise((resolve) => {

@@ -1,8 +1,7 @@
 """Colors fixed at points of the photo, and colors of another photo."""
 
 import pytest
-from PIL import Image
-from playwright.sync_api import FloatRect, Locator, Page, expect
+from playwright.sync_api import FloatRect, Locator, Page, Route, expect
 
 from benchmarks.figures.steps import click_at, drop, hold, keep
 from model.options import TRANSFER_WEIGHTS
@@ -12,7 +11,6 @@ from tests.service.page.steps import (
     colorize_again,
     drag,
     expect_colorings,
-    more_like,
     resize,
     swipe,
     taken,
@@ -20,7 +18,7 @@ from tests.service.page.steps import (
 from tests.service.page.stored import until_stored
 from tests.service.waiting import eventually
 
-WALK = "(dot, key) => { for (let i = 0; i < 45; i++) dot.dispatchEvent(new KeyboardEvent('keydown', {key})); }"
+WALK = "(dot, key) => { for (let i = 0; i < 35; i++) dot.dispatchEvent(new KeyboardEvent('keydown', {key})); }"
 SHOWN = "dot => dot.style.getPropertyValue('--dot')"
 """To move a point through the photo, and the color that it has there."""
 
@@ -43,10 +41,15 @@ def followed(page: Page, count: int) -> None:
     expect(page.locator("#fix-status")).to_have_text("")
 
 
-def fix(page: Page, x: float, name: str, count: int) -> None:
-    """Fix a color at half the photo's height, and wait until the colorings follow a number of colors."""
+def choose(page: Page, x: float, name: str) -> None:
+    """Fix a color at half the photo's height."""
     click_at(page, x, 0.5)
     page.locator("#palette-swatches").get_by_role("button", name=name).click()
+
+
+def fix(page: Page, x: float, name: str, count: int) -> None:
+    """Fix a color at half the photo's height, and wait until the colorings follow a number of colors."""
+    choose(page, x, name)
     followed(page, count)
 
 
@@ -95,6 +98,15 @@ def test_colorings_follow_colors_also_that_are_left_at_once(fixing, service, col
     expect(fixing.locator("#run-facts")).to_have_text("fixed colors are off here")
 
 
+def begin_to_fix(page: Page, held: list[Route]) -> Route:
+    """Fix a color in full view, and see the tools again before it is drawn; return the held request for it."""
+    page.click("#fix")
+    choose(page, 0.75, "sky")
+    route = taken(page, held)
+    page.click("#fix-done")
+    return route
+
+
 def test_a_fixed_color_keeps_the_look(page, upload) -> None:
     upload(page)
     page.locator(".card.new .open").nth(1).click()
@@ -123,12 +135,17 @@ def test_a_fixed_color_keeps_the_look(page, upload) -> None:
     expect(page.locator("#saturation-out")).to_have_text("25 %")  # the earlier colorings, with the current look
     page.click("#next")
     expect(page.locator("#saturation-out")).to_have_text("100 %")
+    page.click("#previous")
     held = hold(page, "colorizations")
+    begin_to_fix(page, held)
+    page.locator("#saturation").fill("0.6")
     page.click("#fix")
-    click_at(page, 0.75, 0.5)
-    page.locator("#palette-swatches").get_by_role("button", name="sky").click()
-    route = taken(page, held)
+    page.get_by_role("button", name="Remove fixed color 1").click()
+    followed(page, 0)
     page.click("#fix-done")
+    expect(page.locator("#saturation-out")).to_have_text("60 %")  # also if the color is removed before it is drawn
+    page.click("#next")
+    route = begin_to_fix(page, held)
     before = page.locator("#after").get_attribute("src")
     page.click("#keep")  # while the colorings are drawn again
     for share in ("0.9", "0.75"):
@@ -142,34 +159,6 @@ def test_a_fixed_color_keeps_the_look(page, upload) -> None:
         expect(page.locator("#keep")).to_have_attribute("aria-pressed", "true")
         page.keyboard.press("Control+z")
     expect(page.locator("#keep")).to_have_attribute("aria-pressed", "false")
-
-
-def test_a_variation_says_why_its_colors_cannot_be_fixed(page, upload) -> None:
-    upload(page)
-    page.locator(".card.new .open").first.click()
-    expect(page.locator("#fix-not")).to_be_hidden()
-    more_like(page, "coloring 1")
-    page.locator(".card.new .open").last.click()
-    expect(page.locator("#viewer-title")).to_contain_text("Variation")
-    expect(page.locator("#fix")).to_be_hidden()
-    expect(page.locator("#fix-not")).to_be_visible()
-
-
-def test_a_look_stays_if_a_fixed_color_is_removed_before_it_is_drawn(page, upload) -> None:
-    upload(page)
-    page.locator(".card.new .open").first.click()
-    held = hold(page, "colorizations", times=1)
-    page.click("#fix")
-    click_at(page, 0.75, 0.5)
-    page.locator("#palette-swatches").get_by_role("button", name="sky").click()
-    taken(page, held)
-    page.click("#fix-done")
-    page.locator("#saturation").fill("0.75")
-    page.click("#fix")
-    page.get_by_role("button", name="Remove fixed color 1").click()
-    followed(page, 0)
-    page.click("#fix-done")
-    expect(page.locator("#saturation-out")).to_have_text("75 %")
 
 
 def test_a_fixed_color_keeps_the_heart(page, upload) -> None:
@@ -192,8 +181,7 @@ def test_a_fixed_color_keeps_the_heart(page, upload) -> None:
     followed(page, 0)
     expect(picture).to_have_attribute("src", before)
     held = hold(page, "colorizations")
-    click_at(page, 0.75, 0.5)
-    page.locator("#palette-swatches").get_by_role("button", name="sky").click()
+    choose(page, 0.75, "sky")
     taken(page, held)
     page.reload()
     page.unroute("**/v1/colorizations")
@@ -234,8 +222,7 @@ def test_after_more_all_colorings_follow_the_one_that_is_looked_at_first(page, u
     before = page.locator("#after").get_attribute("src")
     page.click("#fix")
     held = hold(page, "colorizations", times=1, after=1)
-    click_at(page, 0.75, 0.5)
-    page.locator("#palette-swatches").get_by_role("button", name="gold").click()
+    choose(page, 0.75, "gold")
     expect(page.locator("#fix-colorings li")).to_have_count(4)
     expect(page.locator("#fix-status")).to_have_text("Coloring again …")
     taken(page, held)
@@ -288,9 +275,7 @@ def palette_beside(page: Page, x: float) -> FloatRect:
     return palette
 
 
-def test_the_palette_opens_on_a_click_alone_leaves_the_point_in_sight_and_fits_the_lightness(
-    fixing, upload, tmp_path
-) -> None:
+def test_the_palette_opens_on_a_click_alone_leaves_the_point_in_sight_and_fits_the_lightness(fixing) -> None:
     """The photo is dark on its left, where *sky* is not offered, and light on its right, where *navy* is not."""
     image = fixing.locator("#stage").bounding_box()
     x, y = image["x"] + 300, image["y"] + 300
@@ -328,24 +313,16 @@ def test_the_palette_opens_on_a_click_alone_leaves_the_point_in_sight_and_fits_t
     expect(swatches).not_to_contain_text("navy")
     assert swatches.locator("button").count() <= 10
     expect(fixing.locator("#palette-note")).to_be_hidden()
-    shadow = tmp_path / "shadow.png"
-    Image.new("L", (60, 40), 12).save(shadow)
-    upload(fixing, shadow)
-    fixing.get_by_role("button", name="Fix a color", exact=True).first.click()
-    click_at(fixing, 0.5, 0.5)
+    open_palette = """async (lightness) => {
+      const { openPalette } = await moduleOfThePage('palette.js');
+      openPalette({ left: 0, top: 0 }, lightness, () => {}, { used: [] });
+    }"""
+    fixing.evaluate(open_palette, 3)
     expect(fixing.locator("#palette-note")).to_have_text("This point is almost black: a color hardly shows here.")
     expect(swatches).to_contain_text("navy")
     for light in ("light skin", "sky", "cream", "sand"):
         expect(swatches).not_to_contain_text(light)
-
-
-def test_the_palette_offers_every_color_that_things_of_a_middle_gray_have(page, upload, tmp_path) -> None:
-    middle = tmp_path / "middle.png"
-    Image.new("L", (60, 40), 119).save(middle)  # L* = 50
-    upload(page, middle)
-    page.get_by_role("button", name="Fix a color", exact=True).first.click()
-    click_at(page, 0.5, 0.5)
-    swatches = page.locator("#palette-swatches")
+    fixing.evaluate(open_palette, 50)  # every color that things of a middle gray have
     expect(swatches.locator("button")).to_have_count(14)
     for name in ("skin", "wood", "red", "orange", "grass", "sea", "sky", "violet", "gray"):
         expect(swatches).to_contain_text(name)
@@ -490,7 +467,7 @@ def test_a_finger_moves_a_point(open_page, upload) -> None:
 
 def test_a_point_that_comes_back_or_is_shown_again_has_its_color_again(fixing) -> None:
     """On its way, it crosses light parts of the photo, where sRGB has hardly any red."""
-    fix(fixing, 0.5, "red", 1)
+    fix(fixing, 0.6, "red", 1)
     dot = fixing.locator(".dot").first
     before = dot.evaluate(SHOWN)
     dot.evaluate(WALK, "ArrowRight")
@@ -562,13 +539,17 @@ def test_keys_on_how_closely_ask_once_and_end_what_is_busy(page, upload, color_p
 
 
 def test_one_color_too_many_is_told_also_in_a_browser_without_eyedropper_and_storage(open_page, upload) -> None:
-    """The page has no eyedropper button there, and works without storage."""
+    """The page has no eyedropper button there, and works without storage, which it says once there is a photo to lose."""
     points = ";".join(f"0.{i + 10},0.5,a03c28" for i in range(32))
     page = open_page(None)
     page.add_init_script("delete window.EyeDropper")
     page.add_init_script("Object.defineProperty(window, 'indexedDB', { get() { throw new Error('none') } })")
     page.goto(f"/#seed=3&n=4&index=0&hints={points}")
+    expect(page.locator("#model")).not_to_be_empty()
+    expect(page.get_by_role("alert")).to_have_count(0)
     upload(page)
+    expect(page.locator("#notices")).to_contain_text("a reload would lose everything new")
+    assert page.get_by_role("alert").count() <= 1
     page.click("#fix")
     expect(page.locator("#hint-list li")).to_have_count(32)
     page.click("#hint-add")

@@ -178,7 +178,8 @@ def test_download(viewed, upload, service, tmp_path) -> None:
         assert all(low >= 253 for low, _ in opened(content).getextrema())
 
 
-def test_more_like_this_looks_like_it(viewed, service) -> None:
+def test_more_like_this_looks_like_it_and_says_why_its_colors_cannot_be_fixed(viewed, service) -> None:
+    expect(viewed.locator("#fix-not")).to_be_hidden()
     seed = service.colorizer.options[0].seed
     viewed.fill("#saturation", "0")
     viewed.fill("#strength", "0.4")
@@ -203,6 +204,8 @@ def test_more_like_this_looks_like_it(viewed, service) -> None:
         viewed.click("#viewer-close")
     assert service.colorizer.options[-1].saturation == 1  # the look is the browser's
     viewed.locator(".card.new .open").nth(0).click()  # a variation has no name, so its picture is the reference
+    expect(viewed.locator("#fix")).to_be_hidden()
+    expect(viewed.locator("#fix-not")).to_be_visible()
     more_like(viewed, "variation 1")
     expect(viewed.locator("#history li")).to_have_count(3)
     assert service.colorizer.options[-1].weights == pytest.approx([(1 - 0.4**2) ** 0.5] * 4)
@@ -284,9 +287,10 @@ def test_a_look_is_seen_at_once_and_on_its_card_and_of_many_the_last_alone_is_ma
         expect(viewed.locator(thumbnail).first).to_have_attribute("src", seen)
 
 
-def test_pictures_with_a_look_share_a_compiled_program_until_it_is_lost(page) -> None:
+def test_pictures_with_a_look_share_a_compiled_program_until_it_is_lost(open_page) -> None:
+    page = open_page("/page/look.js", ready=False)
     found = page.evaluate("""async () => {
-      const { lookFile } = await moduleOfThePage('look.js');
+      const { lookFile } = await import('/page/look.js');
       const { getContext } = HTMLCanvasElement.prototype;
       const used = new Set();
       HTMLCanvasElement.prototype.getContext = function (kind, ...more) {
@@ -294,7 +298,7 @@ def test_pictures_with_a_look_share_a_compiled_program_until_it_is_lost(page) ->
         if (kind === 'webgl') used.add(context);
         return context;
       };
-      const photo = await (await fetch('page/samples/coffee.jpg')).blob();
+      const photo = await (await fetch('/page/samples/coffee.jpg')).blob();
       const colors = async () => {
         const file = await lookFile(photo, { saturation: 0.5, warmth: 0 }, 'png');
         return String(new Uint8Array(await file.arrayBuffer()));
