@@ -49,7 +49,7 @@ def test_downloads_and_undo_which_closes_the_view_side_by_side(kept, service) ->
     expect(kept.locator("#notices")).to_contain_text("bridge.png and its colorings are removed. Undo")
 
 
-def test_two_side_by_side_and_the_steps_between(kept, service) -> None:
+def test_two_side_by_side_the_steps_between_and_the_better_one(kept, service) -> None:
     """Pictures stay large in low windows: at 200 % zoom, and on a phone held sideways."""
     for width, height in ((640, 400), (740, 360), (1280, 800)):
         resize(kept, width, height)
@@ -64,38 +64,25 @@ def test_two_side_by_side_and_the_steps_between(kept, service) -> None:
         assert stage["height"] > 0.8 * height
         kept.click("#viewer-close")
     kept.click("#compare-open")
-    expect(kept.locator("#compare figure strong")).to_have_text(["Coloring 1", "Coloring 4"])
+    titles = kept.locator("#compare figure strong")
+    expect(titles).to_have_text(["Coloring 1", "Coloring 4"])
     first, second = (each.get_attribute("src") for each in kept.locator("#compare figure img").all())
     assert first != second
     kept.click("#compare-close")
     keep(kept, 1)
     kept.click("#compare-open")
-    expect(kept.locator("#compare figure strong")).to_have_text(["Coloring 4", "Coloring 2"])
+    expect(titles).to_have_text(["Coloring 4", "Coloring 2"])
     kept.locator("#compare figure").nth(1).get_by_role("button", name="Next").click()
-    expect(kept.locator("#compare figure strong")).to_have_text(["Coloring 4", "Coloring 1"])
+    expect(titles).to_have_text(["Coloring 4", "Coloring 1"])
     kept.locator("#steps").fill("6")
     kept.click("#interpolate")
     expect(kept.locator(".card.new")).to_have_count(6)
     options = service.colorizer.options[-1]
     assert (options.index, options.to_index, options.steps) == (3, 0, 6)
     expect(kept.locator(".card.new .foot").first).to_contain_text("Step 1 of 6")
-
-
-def test_the_comparison_says_which_reason_there_is_against_steps(page, upload, service, monkeypatch) -> None:
-    monkeypatch.setitem(service.settings, "max_output_pixels", 130_000)  # two of the photo's 300 × 200
-    page.reload()
-    upload(page)
-    keep(page, 0, 1)
-    page.click("#compare-open")
-    expect(page.locator("#between-not")).to_contain_text("too large")
-    expect(page.locator("#between-not")).not_to_contain_text("model")
-
-
-def test_the_comparison_leaves_the_better_one(kept) -> None:
-    keep(kept, 1)
+    kept.locator("#history button").last.click()
     kept.click("#compare-open")
     hearts = kept.locator("#compare .keep")
-    titles = kept.locator("#compare figure strong")
     hearts.first.click()
     expect(titles).to_have_text(["Coloring 1", "Coloring 2"])
     kept.keyboard.press("Control+z")
@@ -106,6 +93,16 @@ def test_the_comparison_leaves_the_better_one(kept) -> None:
     expect(kept.locator("#compare")).to_be_hidden()
     expect(kept.locator("#kept-words")).to_have_text("1 kept")
     expect(kept.get_by_role("button", name="Keep coloring 1")).to_have_attribute("aria-pressed", "true")
+
+
+def test_the_comparison_says_which_reason_there_is_against_steps(open_page, upload, service, monkeypatch) -> None:
+    monkeypatch.setitem(service.settings, "max_output_pixels", 130_000)  # two of the photo's 300 × 200
+    page = open_page()
+    upload(page)
+    keep(page, 0, 1)
+    page.click("#compare-open")
+    expect(page.locator("#between-not")).to_contain_text("too large")
+    expect(page.locator("#between-not")).not_to_contain_text("model")
 
 
 def test_the_strip_marks_what_is_kept_and_the_bar_shows_the_latest(page, upload, photo) -> None:
