@@ -117,22 +117,22 @@ def test_photos_are_what_the_service_says(open_page, service, tmp_path) -> None:
     expect(page.locator("#run-title")).to_have_text("Colorings")
 
 
-def test_before_the_service_says_what_it_takes(open_page, photo, tmp_path) -> None:
+def test_before_the_service_says_what_it_takes(open_page, photo, tmp_path, service, monkeypatch) -> None:
     """The page does not know yet which files are photos: it takes all, and the service refuses others.
 
     A file waits for the limits, and is not sent if it is too large. A file without any picture cannot be opened.
     """
+    monkeypatch.setitem(service.settings, "max_bytes", 2_000_000)
     page = open_page(None, expected=FAILED)
     held, sent = hold(page, "models"), list[str]()
     page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
     page.goto("/")
     large = tmp_path / "scan.png"
-    with large.open("wb") as file:
-        file.truncate(60_000_000)
+    large.write_bytes(bytes(3_000_000))
     page.set_input_files("#files", large)
     expect(page.locator("#strip")).to_be_hidden()
     release(page, "models", held)
-    expect(page.locator("#run-error")).to_contain_text("60 MB; the limit is 50 MB.")
+    expect(page.locator("#run-error")).to_contain_text("3 MB; the limit is 2 MB.")
     expect(page.locator("#retry")).to_be_hidden()
     assert sent == []
     begin_anew(page)
