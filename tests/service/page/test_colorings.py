@@ -277,8 +277,8 @@ def test_drops_and_pastes(page, photo, tmp_path) -> None:
     expect(page.locator("#strip .photo")).to_have_count(2)
 
 
-def test_a_long_name_stays_within_the_window(open_page, photo, tmp_path) -> None:
-    page = open_page(viewport={"width": 390, "height": 780})
+def test_a_long_name_stays_within_the_window(page, photo, tmp_path) -> None:
+    resize(page, 390, 780)
     paths = [Path(copy(photo, tmp_path / f"{'long_' * 30}{i}.png")) for i in range(2)]
     page.set_input_files("#files", paths)
     expect(page.locator("#run-facts")).to_contain_text(paths[0].name)
