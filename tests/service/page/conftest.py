@@ -63,10 +63,10 @@ def contexts(browser: Browser) -> dict[str, list[BrowserContext]]:
 def open_page(contexts: dict[str, list[BrowserContext]], browser: Browser, service) -> Iterator[Callable[..., Page]]:
     """A function that opens the page in an empty browser context; any error in the browser's console fails the test.
 
-    Arguments are those of a browser context and of `emulate_media`. `at` is appended to the address (None opens nothing yet), `of` is another
-    service, and `expected` lists words of expected console errors. It waits until the page knows the model, unless not
-    `ready`; with `demo`, the page first colorizes its demonstration. Later tests get the context, so scripts and routes
-    are to be set for pages.
+    Arguments are those of a browser context and of `emulate_media`. `at` is appended to the address (None opens nothing
+    yet), `of` is another service, and `expected` lists words of expected console errors. It waits until the page knows
+    the model, unless not `ready`; with `demo`, the page first colorizes its demonstration. Later tests get the context,
+    so scripts and routes are to be set for pages.
     """
     taken: list[tuple[str, BrowserContext]] = []
     unexpected: list[str] = []

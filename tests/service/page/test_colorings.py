@@ -147,11 +147,11 @@ def test_more_may_be_asked_for_before_the_first_have_come(open_page, photo, serv
     expect(page.locator("#history li")).to_have_count(1)
 
 
-def test_a_set_seed_ends_at_its_last_coloring(open_page, upload, service) -> None:
+def test_a_set_seed_ends_at_its_last_coloring(open_page, upload, color_photo, service) -> None:
     """The seed ends at any temperature, also between the steps of its field under *Details*."""
     page = open_page("/#seed=5&temperature=0.83&n=16")
     page.evaluate(SLOW_IMAGES)  # the number per request depends on the photo's size
-    upload(page, colorings=16)
+    upload(page, color_photo, colorings=16)
     page.fill("#number", "15")
     for count in (31, 46, 61):
         add_more(page, count)

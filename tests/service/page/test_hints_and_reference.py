@@ -539,7 +539,7 @@ def test_keys_on_how_closely_ask_once_and_end_what_is_busy(page, upload, color_p
 
 
 def test_one_color_too_many_is_told_also_in_a_browser_without_eyedropper_and_storage(open_page, upload) -> None:
-    """The page has no eyedropper button there, and works without storage, which it says once there is a photo to lose."""
+    """The page has no eyedropper button there, and works without storage, which it says once a photo is there."""
     points = ";".join(f"0.{i + 10},0.5,a03c28" for i in range(32))
     page = open_page(None)
     page.add_init_script("delete window.EyeDropper")

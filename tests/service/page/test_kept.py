@@ -31,6 +31,7 @@ def test_downloads_and_undo_which_closes_the_view_side_by_side(kept, service) ->
         assert all(each.shape == (200, 300, 3) for each in pictures)
         assert not (pictures[0] == pictures[1]).all()
     assert len(service.colorizer.options) == asked  # the files at hand are used
+    expect(kept.locator("#share-kept")).to_be_hidden()  # where the system does not share
     expect(kept.locator("#kept-words")).to_have_text("2 kept")
     expect(kept.locator(".card.new .keep[aria-pressed=true]")).to_have_count(2)
     kept.locator(".card.new .keep").nth(0).click()

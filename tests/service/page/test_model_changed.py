@@ -102,6 +102,15 @@ def test_each_coloring_in_a_grid_of_two_models_knows_its_own(page, upload, other
     options = service.colorizer.options[-1]
     assert options.index == 3  # the fourth coloring by its seed, the other by its picture
     assert service.colorizer.references[-1] is not None
+    other_model(name="fake-3")  # neither end can be drawn again, but steps need one that can
+    asked = len(service.colorizer.options)
+    page.click("#compare-open")
+    page.click("#interpolate")
+    expect(page.locator("#run-error")).to_contain_text("The service has another model now.")
+    expect(page.locator("#run-error")).to_contain_text("An earlier model drew both")
+    assert len(service.colorizer.options) == asked
+    page.click("#compare-open")
+    expect(page.locator("#between-not")).to_contain_text("by the present model")
 
 
 def test_what_is_asked_for_at_once_after_the_change(page, upload, other_model, service) -> None:
@@ -142,21 +151,6 @@ def test_what_is_asked_for_at_once_after_the_change(page, upload, other_model, s
     page.locator(".card.new .open").nth(1).click()
     more_like(page, "coloring 2")
     assert service.colorizer.references[-1] is not None
-
-
-def test_steps_at_once_after_the_change(page, upload, other_model, service) -> None:
-    """Neither end can be drawn again, but steps need one that can."""
-    upload(page)
-    keep(page, 0, 3)
-    other_model(**OTHER_WEIGHTS)
-    asked = len(service.colorizer.options)
-    page.click("#compare-open")
-    page.click("#interpolate")
-    expect(page.locator("#run-error")).to_contain_text("The service has another model now.")
-    expect(page.locator("#run-error")).to_contain_text("An earlier model drew both")
-    assert len(service.colorizer.options) == asked
-    page.click("#compare-open")
-    expect(page.locator("#between-not")).to_contain_text("by the present model")
 
 
 def test_variations_of_a_link_do_not_go_on_with_another_model(open_page, upload, other_model, service) -> None:

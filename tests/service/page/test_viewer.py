@@ -158,6 +158,7 @@ def test_download(viewed, upload, service, tmp_path) -> None:
         assert name.startswith("bridge-seed-")
         asked = service.colorizer.options  # the JPEG at hand is used; for other formats, only this sample is made again
         assert [(each.n, each.offset) for each in asked] == [(1, 1)] * requests
+    expect(viewed.locator("#share-picture")).to_be_hidden()  # where the system does not share
     viewed.check("#beside")
     both = downloaded_lab(viewed)
     assert both.shape == (200, 600, 3)
