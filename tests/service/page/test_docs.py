@@ -24,7 +24,7 @@ def filled(operation: Locator) -> dict[str, str]:
     return found
 
 
-def test_try_it_out_fills_in_no_more_than_needed(service, open_page, color_photo: Path) -> None:
+def test_try_it_out_fills_in_no_more_than_needed(service, open_page, photo: Path) -> None:
     paths = service.client.get("/openapi.json").json()["paths"]
     for path, fields in FILLED.items():
         form = paths[path]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
@@ -37,7 +37,7 @@ def test_try_it_out_fills_in_no_more_than_needed(service, open_page, color_photo
         operation.locator(".opblock-summary-control").click()
         operation.get_by_role("button", name="Try it out").click()
         assert filled(operation) == FILLED[path]
-        operation.locator("tr[data-property-name=image] input[type=file]").set_input_files(color_photo)
+        operation.locator("tr[data-property-name=image] input[type=file]").set_input_files(photo)
         operation.get_by_role("button", name="Execute").click()
         status = operation.locator(".live-responses-table .response-col_status").nth(1)
         expect(status).to_contain_text("200")

@@ -21,30 +21,6 @@ def page(open_page) -> Page:
     return open_page(expected=FAILED)
 
 
-def test_an_error_in_words_and_on_from_there(page, upload, service, tmp_path, photo) -> None:
-    upload(page)
-    service.colorizer.error = NonFiniteError("the flow returned a*b* that are not finite numbers")
-    page.click("#colorize")
-    expect(page.locator("#run-error")).to_contain_text("Something went wrong.")
-    expect(page.locator("#run-error")).to_contain_text("not finite numbers")
-    expect(page.get_by_alt_text("bridge.png, the gray photo")).to_be_visible()
-    service.colorizer.error = None
-    page.click("#retry")
-    expect(page.locator(".card.new")).to_have_count(8)
-    expect(page.locator("#run-error")).to_be_hidden()
-    expect(page.locator("#history li")).to_have_count(1)
-    for name, spoil in (("gone.png", Path.unlink), ("changed.png", lambda file: os.utime(file, (0, 0)))):
-        file = Path(copy(photo, tmp_path / name))
-        upload(page, file)
-        spoil(file)
-        page.click("#colorize")
-        expect(page.locator("#error-title")).to_have_text("Your browser can no longer read this file.")
-        expect(page.locator("#error-detail")).to_have_text(
-            f"The file {name} changed after it was chosen, or is gone. Choose it again."
-        )
-        expect(page.locator(".card.new")).to_have_count(4)
-
-
 def test_a_file_that_is_no_photo(page, upload, tmp_path, photo) -> None:
     """The error is shown again with its photo, also after a reload."""
     broken = tmp_path / "broken.png"
@@ -68,8 +44,13 @@ def test_a_file_that_is_no_photo(page, upload, tmp_path, photo) -> None:
         expect(page.locator("#retry")).to_be_hidden()
 
 
-def test_colorings_go_on_that_are_stopped_or_meet_no_service(page, photo) -> None:
-    """Without the service, buttons keep icons. A reload sends requests again, which browsers may end just before."""
+def test_colorings_go_on_that_are_stopped_or_meet_no_service_or_its_error(
+    page, upload, service, photo, tmp_path
+) -> None:
+    """Without the service, buttons keep icons. A reload sends requests again, which browsers may end just before.
+
+    They do not go on if the file has gone.
+    """
     page.context.set_offline(True)
     page.set_input_files("#files", photo)
     expect(page.locator("#error-title")).to_have_text("The service does not answer. Is it still running?")
@@ -94,6 +75,26 @@ def test_colorings_go_on_that_are_stopped_or_meet_no_service(page, photo) -> Non
     assert title.evaluate(color) != text.evaluate(color)
     page.click("#retry")
     expect_colorings(page, 8)
+    service.colorizer.error = NonFiniteError("the flow returned a*b* that are not finite numbers")
+    page.click("#colorize")
+    expect(page.locator("#run-error")).to_contain_text("Something went wrong.")
+    expect(page.locator("#run-error")).to_contain_text("not finite numbers")
+    expect(page.get_by_alt_text("bridge.png, the gray photo")).to_be_visible()
+    service.colorizer.error = None
+    page.click("#retry")
+    expect_colorings(page, 12)
+    expect(page.locator("#run-error")).to_be_hidden()
+    expect(page.locator("#history li")).to_have_count(1)
+    for name, spoil in (("gone.png", Path.unlink), ("changed.png", lambda file: os.utime(file, (0, 0)))):
+        file = Path(copy(photo, tmp_path / name))
+        upload(page, file)
+        spoil(file)
+        page.click("#colorize")
+        expect(page.locator("#error-title")).to_have_text("Your browser can no longer read this file.")
+        expect(page.locator("#error-detail")).to_have_text(
+            f"The file {name} changed after it was chosen, or is gone. Choose it again."
+        )
+        expect(page.locator(".card.new")).to_have_count(4)
 
 
 def test_photos_are_what_the_service_says(open_page, service, tmp_path) -> None:

@@ -333,8 +333,8 @@ def centre(dot: Locator) -> tuple[float, float]:
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
-def test_points_move_change_vanish_and_come_back_and_take_any_color(fixing, service) -> None:
-    """Any other color, and one from the screen, is converted to the point's lightness."""
+def test_points_move_change_vanish_and_come_back_with_their_color(fixing, service) -> None:
+    """On its way, a red point crosses light parts of the photo, where sRGB has hardly any red."""
     fixing.click("#hint-add")
     fixing.locator("#palette-swatches button").first.click()
     dot = fixing.locator(".dot").first
@@ -363,35 +363,28 @@ def test_points_move_change_vanish_and_come_back_and_take_any_color(fixing, serv
     fixing.click("#palette-remove")
     expect(dot).to_be_hidden()
     followed(fixing, 0)
-    # The browser's eyedropper needs a real mouse: this one picks red, after it was canceled once with Escape.
-    fixing.evaluate("""() => {
-      let left = false;
-      window.EyeDropper = class {
-        open() {
-          if (left) return Promise.resolve({ sRGBHex: '#c81e1e' });
-          left = true;
-          return Promise.reject(new DOMException('left', 'AbortError'));
-        }
-      };
-    }""")
-    click_at(fixing, 0.5, 0.5)
-    fixing.click("#palette-pick")
-    expect(fixing.locator("#palette")).to_be_visible()
-    expect(fixing.locator("#hint-list li")).to_have_count(0)
-    fixing.click("#palette-pick")
-    expect(fixing.locator("#palette")).to_be_hidden()
+    fix(fixing, 0.6, "red", 1)
+    before = dot.evaluate(SHOWN)
+    dot.evaluate(WALK, "ArrowRight")
+    assert dot.evaluate(SHOWN) != before
+    dot.evaluate(WALK, "ArrowLeft")
+    assert dot.evaluate(SHOWN) == before
+    expect(fixing.locator("#hint-list li")).to_contain_text("red")
+    dot.evaluate(WALK, "ArrowRight")
     followed(fixing, 1)
-    click_at(fixing, 0.25, 0.5)
-    fixing.locator("#palette-color").fill("#c81e1e")
-    followed(fixing, 2)
-    for hint in service.colorizer.options[-1].hints:
-        red, green, blue = hint.color
-        assert red > green + 50
-        assert red > blue + 50
+    fixing.click("#fix-done")
+    fixing.click("#viewer-close")
+    fixing.locator("#history button").last.click()  # the colorings without it
+    expect(fixing.locator(".badge")).to_be_hidden()
+    fixing.locator("#history button").first.click()
+    fixing.get_by_role("button", name="Fix a color", exact=True).first.click()
+    expect(fixing.locator("#hint-list li")).to_contain_text("red")
+    dot.evaluate(WALK, "ArrowLeft")
+    assert dot.evaluate(SHOWN) == before
 
 
-def test_a_hex_value_may_be_typed_is_listed_as_typed_and_is_offered_for_the_next_point(fixing, service) -> None:
-    """One uniform at two points."""
+def test_points_take_typed_colors_those_of_the_screen_and_any_other(fixing, service) -> None:
+    """Each is converted to the point's lightness. A typed one, of a uniform, say, is offered for the next point."""
     typed = fixing.locator("#palette-hex")
     click_at(fixing, 0.25, 0.5)
     zoom = fixing.locator("#zoom-percent").inner_text()
@@ -419,6 +412,31 @@ def test_a_hex_value_may_be_typed_is_listed_as_typed_and_is_offered_for_the_next
     typed.fill("C81E1E")
     typed.press("Enter")
     expect(fixing.locator("#hint-list li").first).to_contain_text("#c81e1e (here #")
+    # The browser's eyedropper needs a real mouse: this one picks red, after it was canceled once with Escape.
+    fixing.evaluate("""() => {
+      let left = false;
+      window.EyeDropper = class {
+        open() {
+          if (left) return Promise.resolve({ sRGBHex: '#c81e1e' });
+          left = true;
+          return Promise.reject(new DOMException('left', 'AbortError'));
+        }
+      };
+    }""")
+    click_at(fixing, 0.5, 0.5)
+    fixing.click("#palette-pick")
+    expect(fixing.locator("#palette")).to_be_visible()
+    expect(fixing.locator("#hint-list li")).to_have_count(2)
+    fixing.click("#palette-pick")
+    expect(fixing.locator("#palette")).to_be_hidden()
+    click_at(fixing, 0.4, 0.5)
+    fixing.locator("#palette-color").fill("#c81e1e")
+    followed(fixing, 4)
+    typed_red, _, picked, chosen = service.colorizer.options[-1].hints
+    for hint in (typed_red, picked, chosen):
+        red, green, blue = hint.color
+        assert red > green + 50
+        assert red > blue + 50
 
 
 def test_undo_closes_the_palette_of_a_point_that_it_takes_away_and_a_view_that_another_photo_replaces(
@@ -463,29 +481,6 @@ def test_a_finger_moves_a_point(open_page, upload) -> None:
     expect(page.locator("#hint-list li")).to_have_text(moved)
     dot.tap()
     expect(page.locator("#palette")).to_be_visible()
-
-
-def test_a_point_that_comes_back_or_is_shown_again_has_its_color_again(fixing) -> None:
-    """On its way, it crosses light parts of the photo, where sRGB has hardly any red."""
-    fix(fixing, 0.6, "red", 1)
-    dot = fixing.locator(".dot").first
-    before = dot.evaluate(SHOWN)
-    dot.evaluate(WALK, "ArrowRight")
-    assert dot.evaluate(SHOWN) != before
-    dot.evaluate(WALK, "ArrowLeft")
-    assert dot.evaluate(SHOWN) == before
-    expect(fixing.locator("#hint-list li")).to_contain_text("red")
-    dot.evaluate(WALK, "ArrowRight")
-    followed(fixing, 1)
-    fixing.click("#fix-done")
-    fixing.click("#viewer-close")
-    fixing.locator("#history button").last.click()  # the colorings without it
-    expect(fixing.locator(".badge")).to_be_hidden()
-    fixing.locator("#history button").first.click()
-    fixing.get_by_role("button", name="Fix a color", exact=True).first.click()
-    expect(fixing.locator("#hint-list li")).to_contain_text("red")
-    dot.evaluate(WALK, "ArrowLeft")
-    assert dot.evaluate(SHOWN) == before
 
 
 def test_a_reference_lends_its_colors_until_the_last_photo_goes(page, upload, color_photo, service) -> None:

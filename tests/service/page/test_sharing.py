@@ -38,10 +38,6 @@ def shared(page: Page) -> list[tuple[str, bytes]]:
     return [(name, bytes(content)) for name, content in files]
 
 
-def times_shared(page: Page) -> int:
-    return page.evaluate("shared.length")
-
-
 def test_one_in_full_view_and_all_that_are_kept(phone, service) -> None:
     service.colorizer.forget()
     phone.click("#share-picture")
@@ -76,12 +72,12 @@ def test_closing_the_sheet_is_no_error_but_a_refusal_is_and_a_slow_file_takes_a_
                 phone.click("#viewer-close")
         expect(phone.locator("#notices")).to_have_text(re.compile(words or "^$"))
         phone.locator(".card.new .open").nth(1).click()
-    assert times_shared(phone) == 4
+    assert phone.evaluate("shared.length") == 4
     phone.evaluate("Object.defineProperty(navigator, 'userActivation', {value: {isActive: false}})")
     phone.select_option("#format", "png")
     phone.click("#share-picture")
     expect(phone.locator("#notices")).to_contain_text("Ready to share. Press Share again.")
-    assert times_shared(phone) == 4
+    assert phone.evaluate("shared.length") == 4
     service.colorizer.forget()
     phone.evaluate("navigator.userActivation.isActive = true")
     phone.click("#share-picture")
