@@ -318,6 +318,7 @@ def test_the_palette_opens_on_a_click_alone_leaves_the_point_in_sight_and_fits_t
       openPalette({ left: 0, top: 0 }, lightness, () => {}, { used: [] });
     }"""
     fixing.evaluate(open_palette, 3)
+    expect(fixing.locator("#palette-note")).to_be_visible()
     expect(fixing.locator("#palette-note")).to_have_text("This point is almost black: a color hardly shows here.")
     expect(swatches).to_contain_text("navy")
     for light in ("light skin", "sky", "cream", "sand"):

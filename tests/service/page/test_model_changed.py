@@ -110,6 +110,7 @@ def test_each_coloring_in_a_grid_of_two_models_knows_its_own(page, upload, other
     expect(page.locator("#run-error")).to_contain_text("An earlier model drew both")
     assert len(service.colorizer.options) == asked
     page.click("#compare-open")
+    expect(page.locator("#between-not")).to_be_visible()
     expect(page.locator("#between-not")).to_contain_text("by the present model")
 
 
