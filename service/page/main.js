@@ -13,6 +13,7 @@ import { setUpHistory } from "./history.js";
 import { setUpKept } from "./kept.js";
 import { setUpReference } from "./reference.js";
 import { revive } from "./photos.js";
+import { setUpResume } from "./resume.js";
 import { refreshModel } from "./served.js";
 import { setUpSession } from "./session.js";
 import { setUpSettings } from "./settings.js";
@@ -25,7 +26,7 @@ import { setUpWelcome } from "./welcome.js";
 import { errorWords } from "./words.js";
 import { setUpWork } from "./work.js";
 
-const parts = [setUpSliders, setUpWork, setUpTheme, setUpFiles, setUpReference, setUpSettings, setUpGallery, setUpStrip, setUpAlbum, setUpHistory, setUpKept, setUpCompare, setUpViewer, setUpUndo, setUpWelcome];
+const parts = [setUpSliders, setUpWork, setUpTheme, setUpFiles, setUpReference, setUpSettings, setUpGallery, setUpStrip, setUpAlbum, setUpHistory, setUpKept, setUpCompare, setUpViewer, setUpUndo, setUpWelcome, setUpResume];
 for (const setUp of parts) setUp();
 
 const note = byId("model-note");

@@ -262,3 +262,29 @@ def test_a_key_is_asked_for_and_sent(open_page, start, upload, photo, tmp_path) 
     upload(page)
     page.click("#theme")
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+def test_work_goes_on_by_itself_once_the_service_answers_again(page, photo, tmp_path) -> None:
+    """After a lost network, and after a restart of the service. If only some requests fail, nothing is repeated."""
+    page.context.set_offline(True)
+    page.set_input_files("#files", photo)
+    expect(page.locator("#error-detail")).to_have_text(
+        "No answer came back. The page goes on by itself as soon as one does."
+    )
+    page.context.set_offline(False)
+    expect_colorings(page, 4)
+    expect(page.locator("#run-error")).to_be_hidden()
+    page.route("**/readyz", lambda route: route.fulfill(status=503))
+    page.route("**/v1/colorizations", lambda route: route.abort())
+    page.set_input_files("#files", [copy(photo, tmp_path / name) for name in ("a.png", "b.png", "c.png")])
+    expect(page.locator("#album-words")).to_have_text("0 of 3 photos, 3 failed")
+    expect(page.locator("#error-detail")).to_contain_text("goes on by itself")
+    page.unroute("**/v1/colorizations")
+    page.unroute("**/readyz")
+    expect(page.locator("#strip img:not(.gray)")).to_have_count(4)
+    expect(page.locator("#run-error")).to_be_hidden()
+    with page.expect_response("**/readyz"):
+        page.route("**/v1/colorizations", lambda route: route.abort(), times=1)
+        page.click("#colorize")
+    expect(page.locator("#error-detail")).to_have_text("No answer came back.")
+    expect(page.locator("#retry")).to_be_visible()
