@@ -30,7 +30,7 @@ from service.client import AsyncClient, LikelihoodResponse
 from service.client.client import AT_ONCE
 from service.client.file_names import shortened
 from service.client.found import Photo, is_within
-from service.client.record import RECORD, Entry, Record
+from service.client.record import RECORD, Entry, Record, identify_reference
 from service.settings import Settings
 
 __all__ = ["add_commands"]
@@ -297,9 +297,8 @@ def _asked(options: dict[str, Any], command: Command, record: Record | None = No
     """Return the request for every photo; a seed left out is that of the same work before."""
     fields = _fields(options, command.endpoint)
     given = {"command": command.name, "strip": options["strip"], "keep_gps": options["keep_gps"], **fields}
-    if "reference" in fields:  # another photo of this name is another reference
-        status = fields["reference"].stat()
-        given["reference"] = [str(fields["reference"].resolve()), status.st_size, status.st_mtime_ns]
+    if "reference" in fields:
+        given["reference"] = identify_reference(fields["reference"])
     if command.draws and command.draws not in fields:
         earlier = record.seed(given, command.draws) if record else None
         fields[command.draws] = random_seed() if earlier is None else earlier

@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from pydantic import BaseModel, SkipValidation
 
 from service.client.found import Photo
 
-__all__ = ["RECORD", "Entry", "Made", "Record", "identify"]
+__all__ = ["RECORD", "Entry", "Made", "Record", "identify", "identify_reference"]
 
 RECORD = "tintflow.jsonl"
 FileName = SkipValidation[str]
@@ -61,6 +62,12 @@ def identify(photo: Photo) -> dict[str, Any]:
     }
 
 
+def identify_reference(reference: Path) -> list[str | int]:
+    """Return what identifies a reference and its state: another photo of its name is another one. Raises OSError."""
+    status = reference.stat()
+    return [str(reference.resolve()), status.st_size, status.st_mtime_ns]
+
+
 class Record:
     """The entries of one output folder: the newest for each photo and request."""
 
@@ -73,9 +80,11 @@ class Record:
         if self._file.exists():
             for line in self._file.read_bytes().splitlines():
                 try:
-                    self._keep(Entry.model_validate(json.loads(line)))
+                    entry = Entry.model_validate(json.loads(line))
                 except ValueError:
                     continue
+                _renew(entry.asked)
+                self._keep(entry)
 
     def find(self, identity: dict[str, Any], asked: dict[str, Any]) -> Entry | None:
         """Return the last entry for the photo and the same request; the photo may have changed since.
@@ -113,6 +122,13 @@ class Record:
         self._of_photo[_key(_place(entry.model_dump()), entry.asked)] = entry
         self._of_target[_key({"target": entry.target}, entry.asked)] = entry
         self._last[_key(entry.asked)] = entry
+
+
+def _renew(asked: dict[str, Any]) -> None:
+    """Identify the reference of a record of version 1.0, which names only its path, by its state today."""
+    if isinstance(reference := asked.get("reference"), str):
+        with suppress(OSError):  # it is gone, or the working folder was another: other work
+            asked["reference"] = identify_reference(Path(reference))
 
 
 def _place(identity: dict[str, Any]) -> dict[str, Any]:

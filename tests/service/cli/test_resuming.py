@@ -1,6 +1,7 @@
 """Resuming: finished photos are skipped, existing files kept, failures reported, and other photos colored."""
 
 import errno
+import json
 import os
 import shutil
 import signal
@@ -151,6 +152,17 @@ def test_a_changed_reference_is_other_work(run: Callable, photos: list[str]) -> 
     Image.new("RGB", (12, 8), (200, 120, 40)).save("b.png")
     assert "--overwrite" in run(*command, status=1).stderr
     run(*command, "--overwrite")
+    assert run(*command).stdout.startswith("1 done before, 0 to do")
+
+
+@pytest.mark.parametrize("seed", [["--seed", "7"], []])
+def test_a_reference_that_version_1_0_recorded_is_known(run: Callable, photos: list[str], seed: list[str]) -> None:
+    command = ("transfer", "a.png", "-r", "b.png", "-n", "1", *seed)
+    run(*command)
+    record = Path("out/tintflow.jsonl")
+    entry = json.loads(record.read_text())
+    entry["asked"]["reference"] = "b.png"
+    record.write_text(json.dumps(entry) + "\n")
     assert run(*command).stdout.startswith("1 done before, 0 to do")
 
 
