@@ -108,7 +108,7 @@ def add_key(path: Path, name: str, limits: str = "") -> str:
         raise KeyFileError(f"{path}: expected a file")
     try:
         with _locked(path.parent):
-            _append(path, line)
+            _append(path, name, line)
     except OSError as error:
         raise KeyFileError(f"{path}: cannot be written: {error.strerror}") from error
     return secret
@@ -138,13 +138,17 @@ def _locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _append(path: Path, line: str) -> None:
-    """Add a line to the file, whole or not at all. Raises KeyFileError if it is malformed, and OSError."""
+def _append(path: Path, name: str, line: str) -> None:
+    """Add a key's line to the file, whole or not at all. Raises KeyFileError, and OSError."""
     try:
         before = path.read_text(ENCODING) if path.exists() else ""
     except (OSError, UnicodeDecodeError) as error:
         raise KeyFileError(f"{path}: cannot be read: {error}") from error
     text = "\n".join([*before.splitlines(), line, ""])
+    if any(key.name == name for key in _parse(before, path)):
+        raise KeyFileError(
+            f"{path} has a key named {name}: choose another name, or delete its line first, which revokes it"
+        )
     _parse(text, path)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=path.name) as folder:
         new = Path(folder, path.name)
