@@ -23,6 +23,7 @@ def whole_file(file: Path) -> Iterator[Path]:
         finally:
             part.unlink(missing_ok=True)
     except OSError as error:
-        if str(error.filename) == str(part):  # the user does not know the temporary name
+        # The user does not know the temporary name. A write to a full disk fails without a name.
+        if str(error.filename) == str(part) or (error.filename is None and error.errno is not None):
             error.filename = str(file)
         raise

@@ -237,8 +237,9 @@ def test_no_part_is_left_when_writing_fails(run: Callable, photos: list[str], mo
     assert not list(Path("out").iterdir())
 
 
-def test_a_full_disk_ends_it_at_once(service, run: Callable, photos: list[str], monkeypatch) -> None:
-    full = OSError(errno.ENOSPC, "No space left on device", "out/.a-7-0.jpg.part")
+@pytest.mark.parametrize("named", [["out/.a-7-0.jpg.part"], []], ids=["opened", "written"])
+def test_a_full_disk_ends_it_at_once(service, run: Callable, photos: list[str], monkeypatch, named: list[str]) -> None:
+    full = OSError(errno.ENOSPC, "No space left on device", *named)
     monkeypatch.setattr(Path, "write_bytes", Mock(side_effect=full))
     result = run("colorize", *photos, "-n", "1", "--seed", "7", "--at-once", "1", status=2)
     assert result.stderr == "a.png: out/a-7-0.jpg: No space left on device\n"
