@@ -14,6 +14,9 @@ WINDOW_SECONDS = 60.0
 UNKNOWN_SECONDS = 5
 """Retry-After before anything has been measured."""
 
+MOST_REFUSED = 1000
+"""Refusals that are remembered."""
+
 TIMELY = 0.5
 """Share of the maximum time within which all accepted work should be answered, at the present throughput."""
 
@@ -42,6 +45,9 @@ class Backlog:
         nobody else holds anything: see `_most`.
         """
         self._share = share
+        self._clock = clock
+        self._refused: list[tuple[float, str, str, int]] = []
+        """(time to come again, owner, resource, amount) of refused requests"""
         self._owned: dict[str, Counter[str]] = {}
         self._limits = dict(limits)
         self._floors = dict(floors or {})
@@ -58,7 +64,7 @@ class Backlog:
     def enter(self, owner: str = "") -> "Place":
         """Return an empty place, to be used as a context manager. Raises QueueFullError if there is no room at all."""
         for name, held in self._held.items():
-            self._check(name, 1, likely=held // max(self._places, 1))
+            self._check(name, 1, owner, likely=held // max(self._places, 1))
         self._places += 1
         return Place(self, owner)
 
@@ -79,7 +85,7 @@ class Backlog:
             if not self._held[name]:
                 self._rates[name].end()
 
-    def _check(self, name: str, amount: int, likely: int = 0, besides: int = 0) -> None:
+    def _check(self, name: str, amount: int, owner: str, likely: int = 0, besides: int = 0) -> None:
         """Raise QueueFullError, with an estimate of when there will be room, if there is no room for an amount.
 
         besides: amount counted in addition to what is held; below 0, subtracted from it.
@@ -87,17 +93,28 @@ class Backlog:
         limit = self._limit(name)
         held = self._counted(name, limit) + besides
         if held and held + amount > limit:
-            seconds = self._rates[name].seconds(held + max(amount, likely) - limit)
-            told = min(max(seconds, 1), self._longest)
-            raise QueueFullError(f"{held} {name} are waiting, and the limit is now {limit}", told)
+            seconds = self._refuse(name, max(amount, likely), held - limit, owner)
+            raise QueueFullError(f"{held} {name} are waiting, and the limit is now {limit}", seconds)
 
     def _check_share(self, name: str, amount: int, owned: int, owner: str) -> None:
         """Raise QueueFullError if one owner would exceed its limit."""
         most = self._most(name, owner)
         if self._share < 1 and owned and owned + amount > most:
-            seconds = self._rates[name].seconds(owned + amount - most)
-            told = min(max(seconds, 1), self._longest)
-            raise QueueFullError(f"{owned} of this client's {name} are waiting, and its limit is now {most}", told)
+            seconds = self._refuse(name, amount, owned - most, owner)
+            raise QueueFullError(f"{owned} of this client's {name} are waiting, and its limit is now {most}", seconds)
+
+    def _refuse(self, name: str, amount: int, above: int, owner: str) -> int:
+        """Return the seconds until there will be room for an amount, after those of its owner that were refused before.
+
+        Otherwise, all that were refused would come again at once. above: amount held, above the limit.
+        """
+        now = self._clock()
+        self._refused = [each for each in self._refused[-MOST_REFUSED:] if each[0] > now]
+        before = min(sum(each[3] for each in self._refused if each[1:3] == (owner, name)), self._limit(name))
+        most = math.ceil(TIMELY * self._longest) if name in self._floors else self._longest  # all held is worked off
+        seconds = min(max(self._rates[name].seconds(above + before + amount), 1), most)
+        self._refused.append((now + seconds, owner, name, amount))
+        return seconds
 
     def _most(self, name: str, owner: str) -> int:
         """Return the amount that an owner may hold: its share, or more while nobody else holds anything.
@@ -154,7 +171,7 @@ class Place:
         for name, amount in amounts.items():
             own = self._held[name]
             self._backlog._check_share(name, own + amount, owned[name] - own, self.owner)
-            self._backlog._check(name, own + amount, besides=-own)
+            self._backlog._check(name, own + amount, self.owner, besides=-own)
         self._hold(amounts)
 
     def promise(self, **amounts: int) -> None:
@@ -167,7 +184,7 @@ class Place:
         owned = self._backlog._owned.get(self.owner, Counter()) + promised.get(self.owner, Counter())
         for name, amount in amounts.items():
             self._backlog._check_share(name, amount, owned[name], self.owner)
-            self._backlog._check(name, amount, besides=sum(each[name] for each in promised.values()))
+            self._backlog._check(name, amount, self.owner, besides=sum(each[name] for each in promised.values()))
         _add(promised, self.owner, amounts)
         self._promised = amounts
 

@@ -81,6 +81,24 @@ def test_a_full_queue_refuses_at_the_door_and_tells_when_there_is_room_for_a_lik
     assert refusal(backlog.enter).retry_after_seconds == 10
 
 
+def test_refused_requests_of_one_owner_come_again_one_after_another(backlog: Backlog, clock: Clock) -> None:
+    """Those of others do not wait for them. Who is late has no place in this line any more."""
+    work(backlog, clock, 4, latents=8)  # two latents a second
+    occupy(backlog, "a", latents=10)
+
+    def waits(owner: str) -> int:
+        return refusal(backlog.enter(owner).claim, latents=4).retry_after_seconds
+
+    backlog._held["latents"] -= 1  # so that `enter` lets them in
+    assert [waits("a") for _ in range(3)] == [2, 4, 6]
+    assert [waits("b") for _ in range(2)] == [2, 4]
+    clock.now += 5
+    assert waits("a") == 4, "after the last, which comes in a second"
+    clock.now += 10
+    assert waits("a") == 2
+    assert [waits("a") for _ in range(100)][-1] == 7, "no one client makes others of its address wait for longer"
+
+
 def test_the_rate_is_known_without_a_sum_over_a_minute_of_answers(clock: Clock) -> None:
     class Unsummed(deque[tuple[float, int]]):
         def __iter__(self) -> NoReturn:
