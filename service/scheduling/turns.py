@@ -13,7 +13,7 @@ __all__ = ["Turn", "Turns"]
 class Turns:
     """A number of pieces of work at once, or another amount that they take, such as bytes.
 
-    Further pieces wait in FIFO order, but none for other owners' pieces that only their owner's limit keeps waiting.
+    Each owner's pieces wait in FIFO order. Of the owners that may go on, the one that holds least is next.
     """
 
     def __init__(self, each: int, together: int = sys.maxsize) -> None:
@@ -58,13 +58,20 @@ class Turns:
             turn.resize(0)
 
     def _admit(self) -> None:
-        for turn, (owner, amount) in [*self._waiting.items()]:
-            if turn.cancelled() or self._taken[owner] + amount > self._each:
-                continue
+        while self._waiting:
+            firsts: dict[str, tuple[int, asyncio.Future[None]]] = {}
+            for turn, (owner, amount) in self._waiting.items():
+                if not turn.cancelled():
+                    firsts.setdefault(owner, (amount, turn))
+            able = [owner for owner, (amount, _) in firsts.items() if self._taken[owner] + amount <= self._each]
+            if not able:
+                return
+            next_owner = min(able, key=self._taken.__getitem__)
+            amount, turn = firsts[next_owner]
             if self._taken.total() + amount > self._together:
-                break
+                return
             del self._waiting[turn]
-            self._taken[owner] += amount
+            self._taken[next_owner] += amount
             turn.set_result(None)
 
 

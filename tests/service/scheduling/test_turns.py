@@ -48,6 +48,22 @@ async def test_amounts_together_wait_in_order_but_not_behind_an_owner_at_its_own
     assert turns._taken == {"a": 6, "b": 3, "d": 1}
 
 
+@pytest.mark.parametrize(("owner", "most"), [("a", 2), ("b", 2)])
+async def test_a_large_amount_waits_for_few_smaller_ones(owner: str, most: int) -> None:
+    """Not for those of its owner that came later, nor for a whole line of another."""
+    turns, admitted = Turns(4, together=5), []
+
+    async def work(owner: str, amount: int) -> None:
+        async with turns.turn(owner, amount):
+            admitted.append((owner, amount))
+            await asyncio.sleep(0.001)
+
+    asked = [*[("a", 1)] * 4, (owner, 4), *[("a", 1)] * 50]
+    await asyncio.gather(*(work(*each) for each in asked))
+    assert admitted.index((owner, 4)) <= 4 + most
+    assert len(admitted) == len(asked)
+
+
 async def test_a_turn_that_comes_as_its_wait_is_cancelled_is_given_back() -> None:
     turns = Turns(1)
     await turns.take("a")
