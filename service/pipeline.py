@@ -28,6 +28,7 @@ from service.scheduling.backlog import Place
 from service.scheduling.lanes import FILE_BYTES, MAX_UNREAD_BYTES, Lane, Lanes
 from service.scheduling.parts import cost_of
 from service.scheduling.quick_first import QuickFirst, Try
+from service.scheduling.turns import Turn
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 from service.telemetry.tracing import record_stages
@@ -122,7 +123,7 @@ class Pipeline:
         lane = self._tools.lanes.of(self._claim_answer(photo, options.samples, output_format))
         # not before: a file that does not decode draws nothing; what waits for its turn keeps no other from it
         (self.place.promise if lane.turns.must_wait(self.place.owner) else self.place.claim)(latents=cost)
-        await self._held.enter_async_context(lane.turns.turn(self.place.owner))
+        turn = await self._held.enter_async_context(lane.turns.turn(self.place.owner))
         self.place.keep()
         with self._tools.network.coming():
             small = await self._shrink(lane, photo)
@@ -140,7 +141,7 @@ class Pipeline:
             numbers = zip(drawn.indices, drawn.bits_per_dim, drawn.latent_norms, strict=True)
             finished = self._tools.steps.finish(photo.pixels, drawn, options)
             size = len(drawn.indices), photo.width * photo.height
-            async with aclosing(lane.finish(finished, to_file, timer.seconds, self.place.owner, *size)) as files:
+            async with aclosing(lane.finish(finished, to_file, timer.seconds, turn, *size)) as files:
                 async for data, hints in files:
                     index, bits_per_dim, latent_norm = next(numbers)
                     coloring = schemas.Coloring(
@@ -152,6 +153,7 @@ class Pipeline:
                         hints=[_report(match) for match in hints] or None,
                     )
                     yield Sample(data, coloring)
+            self.place.give_back("pixels")  # its photo is gone
             self._tools.metrics.samples.inc(len(drawn.indices))
             self._report("colorized", endpoint, photo, timer.seconds, samples=len(drawn.indices))
 
@@ -203,7 +205,7 @@ class Pipeline:
         def to_file(rgb: NDArray[np.uint8], _: int) -> bytes:
             return encode(rgb, photo.alpha, "jpeg", CHECK_QUALITY)
 
-        async for _ in lane.finish(finished, to_file, {}, CHECK, 1, photo.width * photo.height):
+        async for _ in lane.finish(finished, to_file, {}, Turn(lane.turns, CHECK, 0), 1, photo.width * photo.height):
             pass
 
     async def run(self, work: Callable[..., T], *arguments: object) -> T:

@@ -70,3 +70,4 @@ class Scaler:
             images = paint(chroma, photo_to_lightness(photo), drawn.frame, look)
             matches = match_hints(images, drawn.hints) if drawn.hints else ((),) * len(images)
             yield from map(Finished, images, matches)
+            del images, matches  # before the next are made

@@ -65,12 +65,16 @@ class Stream(Response):
         self._change.set()
 
     async def emit(self, part: bytes, last: bool = False) -> None:
-        """Send a part, in order. Waits while too much is unread. last: no later failure changes the answer."""
+        """Send a part, in order. Waits while too much is unread. last: no later failure changes the answer.
+
+        A part that is larger than what may be unread keeps its memory until it is sent, so it is waited for.
+        """
         self._parts.append(part)
         self._is_whole = last
         self._unread += len(part)
         self._change.set()
-        await self._until(lambda: self._unread <= MAX_UNREAD_BYTES)
+        most = MAX_UNREAD_BYTES if len(part) <= MAX_UNREAD_BYTES else 0
+        await self._until(lambda: self._unread <= most)
 
     async def sent(self) -> None:
         """Wait until the client has read nearly all."""

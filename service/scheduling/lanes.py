@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.protocol import IMAGES_BYTES, Finished, HintMatch
-from service.scheduling.turns import Turns
+from service.scheduling.turns import Turn, Turns
 from service.threads import be_nice, run_on
 
 __all__ = ["FILE_BYTES", "LARGE_AT_ONCE", "LARGE_PIXELS", "MAX_UNREAD_BYTES", "Lane", "Lanes"]
@@ -47,7 +47,10 @@ There may be more, in the same memory, if they are smaller. One owner may have h
 """
 
 LARGE_DRAWN = 2
-"""Large requests of one owner between drawing and their last byte: one is finished while the next is drawn."""
+"""Large requests of one owner from drawing to their last file: one is finished while the next is drawn.
+
+One whose client keeps it waiting does not count.
+"""
 LARGE_NICE = 5
 """Niceness of threads for large requests: in competition with small ones, they get a quarter of a processor."""
 
@@ -76,7 +79,7 @@ class Lane:
         self._name = name
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name, initializer=be_nice, initargs=(nice,))
         self.turns = Turns(drawn)
-        """held from before drawing to the last byte: an owner that does not read its answers gets no more drawn"""
+        """held from before drawing until the last file is made, or waits for its client"""
         self._pieces: dict[int, _Piece] = {}
         """the piece of work of each busy thread"""
         self.memory = memory
@@ -107,15 +110,15 @@ class Lane:
         images: Iterator[Finished],
         encode: Encode,
         timings: dict[str, float],
-        owner: str,
+        turn: Turn,
         samples: int,
         pixels: int,
     ) -> AsyncGenerator[tuple[bytes, tuple[HintMatch, ...]]]:
         """Pull images, encode each beside the next, and yield it with its hints, in order, as soon as it is encoded.
 
         timings: gets the seconds of `upsample`, and the seconds of `encode` beyond upsampling.
-        samples, pixels: number of images, and pixels of each. An answer that is within MAX_UNREAD_BYTES as a whole
-        waits for no client, nor for memory that those of others hold.
+        turn: one of `turns`, which ends here. samples, pixels: number of images, and pixels of each.
+        An answer that is within MAX_UNREAD_BYTES as a whole waits for no client, nor for memory that others hold.
         If the consumer takes longer than PATIENCE_SECONDS for a file, others use the lane meanwhile, as many as memory
         allows. If closed or cancelled, drops work that has not begun.
         Raises the errors of `images`, after the files before them, and the errors of `encode`.
@@ -123,8 +126,10 @@ class Lane:
         may_wait = ANSWER_BYTES * samples * pixels > MAX_UNREAD_BYTES
         files = min(samples, 1 + self._encoded_at_once)
         images_bytes = min(IMAGE_BYTES * samples * pixels, max(IMAGE_BYTES * pixels, IMAGES_BYTES))
-        memory = self._begun.turn(owner, images_bytes + files * UNREAD_BYTES * pixels) if may_wait else nullcontext()
-        async with memory as held, _Place(self._next, owner, self._at_once) as place:
+        memory = (
+            self._begun.turn(turn.owner, images_bytes + files * UNREAD_BYTES * pixels) if may_wait else nullcontext()
+        )
+        async with memory as held, _Place(turn, self._next, self._at_once) as place:
             started, upsampling, more, count = perf_counter(), 0.0, True, 0
             failure: BaseException | None = None
             pulling: asyncio.Future[tuple[Finished | None, float]] | None = None
@@ -145,6 +150,7 @@ class Lane:
                         if finished is not None:
                             encodings.append((self.run(encode, finished.image, count), finished.hints))
                             count += 1
+                        del finished  # with its image
                     elif encodings[0][0].done():
                         encoding, hints = encodings.popleft()
                         file = encoding.result()
@@ -200,9 +206,9 @@ def _computed(thread: int) -> float | None:
 class _Place:
     """One of a lane's places, which may be lent to others for a while."""
 
-    def __init__(self, turns: Turns, owner: str, places: asyncio.Semaphore) -> None:
-        """Take the limit on each owner's requests that have a place or wait for one, and the places."""
-        self._turns, self._owner, self._places = turns, owner, places
+    def __init__(self, turn: Turn, waiting: Turns, places: asyncio.Semaphore) -> None:
+        """turn: ends with the place, or when it is first lent. waiting: limit on each owner's requests for a place."""
+        self._turn, self._waiting, self._places = turn, waiting, places
         self._held = False
 
     async def __aenter__(self) -> "_Place":
@@ -225,11 +231,11 @@ class _Place:
     async def _take(self) -> None:
         if self._held:
             return
-        await self._turns.take(self._owner)
+        await self._waiting.take(self._turn.owner)
         try:
             await self._places.acquire()
         except asyncio.CancelledError:
-            self._turns.give_back(self._owner)
+            self._waiting.give_back(self._turn.owner)
             raise
         self._held = True
 
@@ -237,7 +243,8 @@ class _Place:
         if self._held:
             self._held = False
             self._places.release()
-            self._turns.give_back(self._owner)
+            self._waiting.give_back(self._turn.owner)
+            self._turn.resize(0)
 
 
 def _pull(images: Iterator[Finished], submitted: float) -> tuple[Finished | None, float]:

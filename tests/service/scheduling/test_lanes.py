@@ -14,6 +14,7 @@ import pytest
 from model.protocol import Finished
 from service.scheduling import lanes as lanes_module
 from service.scheduling.lanes import FILE_BYTES, LARGE_PIXELS, SMALL_UNREAD, Lanes
+from service.scheduling.turns import Turn
 from tests.service.waiting import until
 
 LARGE = LARGE_PIXELS + 2
@@ -40,7 +41,7 @@ def ask(
     async def take() -> int:
         count, lane = 0, lanes.of(2 * pixels)
         file = bytes(FILE_BYTES * pixels // compression)
-        async for _ in lane.finish(images(), lambda *_: file, {}, owner, 2, pixels):
+        async for _ in lane.finish(images(), lambda *_: file, {}, Turn(lane.turns, owner, 0), 2, pixels):
             await read.wait()
             count += 1
         return count
