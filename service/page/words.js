@@ -32,8 +32,8 @@ export function errorWords(error) {
   return { title, detail: sentence(error.detail ?? error.message ?? "") };
 }
 
-/** Say why a request waits, and how long. */
-export const waitWords = ({ problem, seconds }) => `${errorWords(problem).title} Trying again in ${seconds} s`;
+/** Say why a request waits, and how long if that is known. */
+export const waitWords = ({ problem, seconds }) => (problem ? `${errorWords(problem).title} Trying again in ${seconds} s` : "The service works on one photo after another");
 
 const capitalized = (text) => text && text[0].toUpperCase() + text.slice(1);
 const sentence = (text) => text && capitalized(text) + (/[.!?]$/.test(text) ? "" : ".");

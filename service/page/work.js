@@ -11,6 +11,7 @@ import { listen, notify, point, store, succeed } from "./store.js";
 import { errorWords, likeTitle, megabytes } from "./words.js";
 
 export const QUALITY = 90; // of the JPEGs that are looked at
+const SILENCE = 5; // seconds without a coloring, after which the page says why
 const waiting = [];
 let current = null;
 let runs = 0;
@@ -101,14 +102,17 @@ async function pump() {
 
 /** Make the missing samples of a run; `seen` is the run whose progress is shown meanwhile. */
 async function finish(run, signal, seen = run) {
-  const onWait = (problem, seconds) => {
-    seen.wait = { problem, seconds };
+  let timer;
+  const tell = (wait, seconds) => {
+    clearTimeout(timer);
+    seen.wait = wait;
     notify();
+    if (seconds) timer = setTimeout(tell, 1000 * seconds, {});
   };
+  const onWait = (problem, seconds) => tell({ problem, seconds });
   const onColoring = (coloring) => {
-    seen.wait = null;
     take(run, coloring);
-    notify();
+    tell(null);
   };
   await refreshModel({ signal, onWait }); // it may have changed
   if (run.ends && !run.samples.length && !settle(run)) throw changed(run);
@@ -119,7 +123,9 @@ async function finish(run, signal, seen = run) {
   while (run.slots.includes(null)) {
     const before = run.samples;
     const fields = { ...requestOf(run), ...missing(run), output_format: "jpeg", output_compression: QUALITY };
-    const answer = await colorings(run.kind, fields, { signal, onWait, onColoring });
+    tell(null, SILENCE);
+    const onRefusal = (problem, seconds) => tell({ problem, seconds }, seconds); // then it waits in line again
+    const answer = await colorings(run.kind, fields, { signal, onWait: onRefusal, onColoring }).finally(() => clearTimeout(timer));
     Object.assign(run, { temperature: answer.temperature, model: answer.model });
     const drawnBy = answeredBy(answer);
     if (drawnBy !== modelName(store.model)) await refreshModel({ signal }).catch(() => {}); // it is another since the request

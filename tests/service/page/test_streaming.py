@@ -8,6 +8,7 @@ from typing import Any
 from playwright.sync_api import Route, expect
 
 from model.protocol import Finished
+from tests.service.page.steps import expect_colorings
 from tests.service.waiting import PATIENCE_SECONDS
 
 STREAM = "text/event-stream"
@@ -114,3 +115,28 @@ def test_a_connection_that_is_cut_a_stream_that_ends_early_and_ones_that_end_wit
     expect(page.locator("#progress-text")).to_contain_text("Trying again in 2 s")
     expect(page.locator(".card.new")).to_have_count(12)
     expect(page.locator("#run-error")).to_be_hidden()
+
+
+def test_the_page_says_why_the_first_coloring_takes_long(page, service, photo) -> None:
+    """Also after a refusal: then the request waits again, and for longer than was said."""
+    service.colorizer.close_gate()
+    page.clock.install()
+    page.set_input_files("#files", photo)
+    progress = page.locator("#progress-text")
+    expect(progress).to_have_text("0 of 4")
+    assert service.colorizer.entered.acquire(timeout=60)
+    page.clock.run_for(5000)
+    expect(progress).to_have_text("The service works on one photo after another")
+    service.colorizer.gate.set()
+    expect_colorings(page, 4)
+    service.colorizer.close_gate()
+    full = {"status": 429, "code": "queue_full", "detail": "the queue is full", "retry_after": 2}
+    body = f"event: error\ndata: {json.dumps(full)}\n\n"
+    page.route("**/v1/colorizations", lambda route: route.fulfill(body=body, content_type=STREAM), times=1)
+    page.click("#colorize")
+    expect(progress).to_contain_text("Trying again in 2 s")
+    page.clock.run_for(2000)
+    expect(progress).to_have_text("The service works on one photo after another")
+    service.colorizer.gate.set()
+    expect_colorings(page, 8)
+    expect(page.locator("#run-progress")).to_be_hidden()
