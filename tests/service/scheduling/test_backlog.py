@@ -82,7 +82,7 @@ def test_a_full_queue_refuses_at_the_door_and_tells_when_there_is_room_for_a_lik
 
 
 def test_refused_requests_of_one_owner_come_again_one_after_another(backlog: Backlog, clock: Clock) -> None:
-    """Those of others do not wait for them. Who is late has no place in this line any more."""
+    """Other owners do not wait for them, and a late one has lost its place in this line."""
     work(backlog, clock, 4, latents=8)  # two latents a second
     occupy(backlog, "a", latents=10)
 
