@@ -30,7 +30,7 @@ BLOCK = re.compile(
     r"(?:^<!-- not run: (?P<reason>\S.*?) -->\n\s*)?^```(?P<language>\w*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL
 )
 OUTPUT = {"json", "text"}
-OTHERS = {"mermaid", "caddyfile", "nginx", "yaml"}
+OTHERS = {"mermaid", "caddyfile", "ini", "nginx", "yaml"}
 """diagrams, and configurations of other programs"""
 CURL = "fail-with-body\nsilent\nshow-error\n"
 """Configuration of curl, which by itself takes a 422 for success"""
