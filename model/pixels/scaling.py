@@ -67,7 +67,7 @@ class Scaler:
         height, width = photo.shape[:2]
         most = max(1, IMAGES_BYTES // (3 * height * width))  # they share weights, the slowest part
         for chroma in np.array_split(drawn.chroma, -(-len(drawn.chroma) // most)):
-            images = paint(chroma, photo_to_lightness(photo), drawn.frame, look)
+            images = paint(chroma, photo_to_lightness(photo), drawn.frame, look)  # L* is not kept while a client reads
             matches = match_hints(images, drawn.hints) if drawn.hints else ((),) * len(images)
             yield from map(Finished, images, matches)
             del images, matches  # before the next are made

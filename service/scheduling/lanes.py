@@ -124,12 +124,12 @@ class Lane:
         Raises the errors of `images`, after the files before them, and the errors of `encode`.
         """
         may_wait = ANSWER_BYTES * samples * pixels > MAX_UNREAD_BYTES
-        files = min(samples, 1 + self._encoded_at_once)
-        images_bytes = min(IMAGE_BYTES * samples * pixels, max(IMAGE_BYTES * pixels, IMAGES_BYTES))
-        memory = (
-            self._begun.turn(turn.owner, images_bytes + files * UNREAD_BYTES * pixels) if may_wait else nullcontext()
-        )
-        async with memory as held, _Place(turn, self._next, self._at_once) as place:
+        files, images_bytes = min(samples, 1 + self._encoded_at_once), _images_bytes(samples, pixels)
+        most = images_bytes + files * UNREAD_BYTES * pixels
+        async with (
+            self._begun.turn(turn.owner, most) if may_wait else nullcontext() as held,
+            _Place(turn, self._next, self._at_once) as place,
+        ):
             started, upsampling, more, count = perf_counter(), 0.0, True, 0
             failure: BaseException | None = None
             pulling: asyncio.Future[tuple[Finished | None, float]] | None = None
@@ -203,6 +203,11 @@ def _computed(thread: int) -> float | None:
         return None
 
 
+def _images_bytes(samples: int, pixels: int) -> int:
+    """Return the memory of the images that are upsampled at once, for samples of so many pixels each."""
+    return min(IMAGE_BYTES * samples * pixels, max(IMAGE_BYTES * pixels, IMAGES_BYTES))
+
+
 class _Place:
     """One of a lane's places, which may be lent to others for a while."""
 
@@ -258,11 +263,10 @@ class Lanes:
 
     def __init__(self, threads: int, max_pixels: int) -> None:
         """max_pixels: limit for a photo."""
-        small = (threads + SMALL_UNREAD) * (IMAGE_BYTES + UNREAD_BYTES) * LARGE_PIXELS
+        small = (threads + SMALL_UNREAD) * (_images_bytes(1, LARGE_PIXELS) + UNREAD_BYTES * LARGE_PIXELS)
         self.small = Lane("codec", threads, threads, small, ENCODED_AT_ONCE)
-        large = (LARGE_AT_ONCE + LARGE_UNREAD) * (
-            max(IMAGE_BYTES * max_pixels, IMAGES_BYTES) + UNREAD_BYTES * max_pixels
-        )
+        largest = _images_bytes(sys.maxsize, max_pixels) + UNREAD_BYTES * max_pixels
+        large = (LARGE_AT_ONCE + LARGE_UNREAD) * largest
         self.large = Lane("codec-large", max(1, threads // 2), LARGE_AT_ONCE, large, 0, LARGE_DRAWN, LARGE_NICE)
 
     def of(self, pixels: int) -> Lane:
