@@ -1,8 +1,7 @@
 """A crowd behind one address: `python -m benchmarks.load.crowd [--json -]`; takes three minutes.
 
 Clients come within ten seconds, each with a photo of 12 megapixels, for four colorings as events. Whoever is refused
-asks again when the service says, up to 30 times, as the page does. In the last row, some read
-60 kB a second.
+asks again when the service says, up to 30 times, as the page does. In the last row, some read 60 kB a second.
 """
 
 import asyncio
@@ -74,10 +73,9 @@ class Crowd:
             self.whole.append(time.perf_counter() - started)
 
 
-async def crowd(url: str, clients: int, slow: int) -> Crowd:
+async def crowd(url: str, photo: bytes, clients: int, slow: int) -> Crowd:
     """Let clients come at random times; the slow ones are the first."""
-    pixels = np.random.default_rng(0).normal(128, GRAIN, SIZE[::-1])
-    photo, found = as_file(pixels.clip(0, 255).astype(np.uint8), "JPEG"), Crowd()
+    found = Crowd()
     times = sorted(random.Random(0).uniform(0, ARRIVAL_SECONDS) for _ in range(clients))  # noqa: S311 - not a secret
 
     async def come(client: httpx.AsyncClient, i: int) -> None:
@@ -96,12 +94,14 @@ async def crowd(url: str, clients: int, slow: int) -> Crowd:
 
 def main(json_file: JsonFile = None) -> None:
     """Measure, and print tables."""
+    pixels = np.random.default_rng(0).normal(128, GRAIN, SIZE[::-1])
+    photo = as_file(pixels.clip(0, 255).astype(np.uint8), "JPEG")
     rows, targets = [], []
     for clients, slow in CASES:
         with running() as service:
-            asyncio.run(crowd(service.url, 1, 0))
+            asyncio.run(crowd(service.url, photo, 1, 0))
             begun = time.perf_counter()
-            found = asyncio.run(crowd(service.url, clients, slow))
+            found = asyncio.run(crowd(service.url, photo, clients, slow))
             elapsed = time.perf_counter() - begun
         first, whole = (np.percentile(each or [np.inf], (50, 100)).tolist() for each in (found.first, found.whole))
         name = f"{clients} clients" + f", {slow} of them slow" * (slow > 0)
