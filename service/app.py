@@ -32,6 +32,8 @@ def create_app(settings: Settings, load: Load, network: Network | None = None, w
     network: None runs the loaded model in this process. warm_up: whether to colorize once before the first request.
     """
     metrics = Metrics()
+    for _, code in problems.PROBLEMS.values():
+        metrics.rejected.labels(code)  # zero, so that Prometheus sees the first one, too
     engine = Engine(settings, metrics, network)
     access = Access(settings)
 
