@@ -107,7 +107,7 @@ def install_torch(wanted: list[str], gpu: bool) -> None:
             if uv(*wanted, *words):
                 return
     say(
-        f"PyTorch's own index gave no answer within {PROBE_SECONDS} s: torch comes from the plain index. "
+        f"PyTorch's own index gave an error, or no answer within {PROBE_SECONDS} s: torch comes from the plain index. "
         "Its build for Linux brings CUDA's libraries along: some 3 GB to fetch, 5 GB on disk."
     )
 
@@ -117,7 +117,8 @@ def uv(*words: str, show: bool = True, seconds: float | None = None, variables: 
     quiet = () if show and sys.stderr.isatty() else ("--quiet",)
     command = (str(UV), "pip", "install", *quiet, "--python", sys.executable, *words)
     hidden = None if show else subprocess.DEVNULL
-    environment = os.environ | (variables or {})
+    # as pip and git do: a company's proxy may sign with a certificate that only the system's store has
+    environment = {"UV_SYSTEM_CERTS": "true"} | os.environ | (variables or {})
     try:
         done = subprocess.run(command, stderr=hidden, env=environment, timeout=seconds, check=False)  # noqa: S603 - from here
     except (OSError, subprocess.TimeoutExpired):  # such as a uv for another machine

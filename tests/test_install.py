@@ -124,6 +124,19 @@ def test_the_real_uv_takes_a_wheel_at_hand_and_leaves_what_is_there(tmp_path: Pa
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.parametrize(("set_by_user", "told"), [(None, "true"), ("false", "false")])
+def test_uv_trusts_the_certificates_that_the_system_trusts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, set_by_user: str | None, told: str
+) -> None:
+    monkeypatch.delenv("UV_SYSTEM_CERTS", raising=False)
+    if set_by_user:
+        monkeypatch.setenv("UV_SYSTEM_CERTS", set_by_user)
+    monkeypatch.setattr(install, "UV", tmp_path / "uv")
+    install.UV.write_text(f'#!/bin/sh\n[ "$UV_SYSTEM_CERTS" = {told} ]\n')
+    install.UV.chmod(0o755)
+    assert install.uv("torch")
+
+
 def test_a_uv_that_does_not_start_installs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(install, "UV", tmp_path / "uv")
     assert not install.uv("torch")
