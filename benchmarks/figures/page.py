@@ -16,7 +16,7 @@ import typer
 from PIL import Image
 from playwright.sync_api import Browser, FilePayload, Page, ViewportSize, sync_playwright
 
-from benchmarks.figures.browser import MissingBrowserError, executable, launch
+from benchmarks.figures.browser import MissingBrowserError, check_browser, launch
 from benchmarks.figures.pictures import PICTURES, gray_of
 from benchmarks.figures.steps import click_at, drop, hold, keep, release
 from benchmarks.running import running
@@ -47,7 +47,7 @@ def main(
 ) -> None:
     """Write `page-STATE.webp`, at most 200 KB, for each state of the page in the chosen parts of the walk."""
     try:
-        executable()
+        check_browser()
     except MissingBrowserError as error:
         raise typer.BadParameter(f"a picture of the page {error}") from error
     with running() as service, sync_playwright() as playwright:

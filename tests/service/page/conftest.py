@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from benchmarks.figures.browser import MissingBrowserError, launch
+from benchmarks.figures.browser import MissingBrowserError, check_browser, launch
 from tests.service.page.steps import expect_colorings
 
 TIMEOUT = 30_000  # milliseconds; long enough for a busy machine
@@ -44,11 +44,12 @@ MODULES = """window.moduleOfThePage = (name) =>
 @pytest.fixture(scope="package")  # not session: its event loop blocks others in this thread
 def browser() -> Iterator[Browser]:
     expect.set_options(timeout=TIMEOUT)
+    try:
+        check_browser()
+    except MissingBrowserError as error:
+        pytest.skip(str(error))
     with sync_playwright() as playwright:
-        try:
-            browser = launch(playwright)
-        except MissingBrowserError as error:
-            pytest.skip(str(error))
+        browser = launch(playwright)
         yield browser
         browser.close()
 
