@@ -61,6 +61,7 @@ def main(extra: str = "") -> None:
         os.environ.setdefault(name, value)
     if not os.access(UV, os.X_OK):  # forced: to pip, an installation without its program is complete
         subprocess.run((*pip, "install", "--quiet", "--force-reinstall", UV_RANGE), check=True)  # noqa: S603 - fixed words
+    choose_cache()
     install_torch([each for one in ("", *extras) for each in torch_requirements(one)], gpu)
     project = f"{ROOT}[{','.join(extras)}]" if extras else str(ROOT)
     if not uv("--editable", project):
@@ -88,6 +89,12 @@ def make_ready() -> None:
         done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)  # noqa: S603 - from here
     if done.returncode:
         say(f"tintflow is installed, but could not colorize a photo:\n{done.stderr}")
+
+
+def choose_cache() -> None:
+    """Tell uv to keep no cache if it cannot keep its own, such as in a home folder that is read-only."""
+    if not uv("--dry-run", "--no-index", "pip", show=False):  # pip is there already, so it is uv itself that fails
+        os.environ.setdefault("UV_NO_CACHE", "1")
 
 
 def install_torch(wanted: list[str], gpu: bool) -> None:

@@ -1,5 +1,6 @@
 """The installer: it passes pip's configuration to uv, and takes torch from the right source for the machine."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -122,6 +123,21 @@ def test_the_real_uv_takes_a_wheel_at_hand_and_leaves_what_is_there(tmp_path: Pa
     shutil.rmtree(wheels)
     install.install_torch(["torch>=2.6"], gpu=False)
     assert capsys.readouterr().out == ""
+
+
+def test_the_real_uv_works_where_it_can_keep_no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not install.UV.exists():
+        pytest.skip("no uv beside this Python: install.py puts it there")
+    monkeypatch.setenv("UV_NO_CACHE", "")
+    monkeypatch.delenv("UV_NO_CACHE")  # and afterwards, it is as before
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
+    install.choose_cache()
+    assert "UV_NO_CACHE" not in os.environ
+    (tmp_path / "file").touch()  # of a file, not even root can make a folder
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "file"))
+    assert not install.uv("--dry-run", "--no-index", "pip")
+    install.choose_cache()
+    assert install.uv("--dry-run", "--no-index", "pip")
 
 
 @pytest.mark.parametrize(("set_by_user", "told"), [(None, "true"), ("false", "false")])
