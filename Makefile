@@ -17,6 +17,8 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-ver
 
 .PHONY: serve test check audit lock image docker-test cluster-test train eval bench docs dist api format clean
 
+export UV_SYSTEM_CERTS ?= true# as install.py says
+
 .NOTPARALLEL: # all targets share .venv
 
 # what a target needs: .venv/for-serving, or .venv/for- and the name of an extra in pyproject.toml

@@ -198,6 +198,21 @@ def test_make_takes_folders_with_spaces_and_of_the_home(tmp_path: Path, target: 
         assert f"[--data]\n[{taken}]\n" in done.stdout
 
 
+def test_make_builds_with_the_certificates_that_the_system_trusts(tmp_path: Path) -> None:
+    for name in ("Makefile", "pyproject.toml", "install.py"):
+        shutil.copy(ROOT / name, tmp_path)
+    uv = tmp_path / ".venv" / "bin" / "uv"
+    uv.parent.mkdir(parents=True)
+    uv.write_text('#!/bin/sh\necho "certificates: $UV_SYSTEM_CERTS"\n')
+    uv.chmod(0o755)
+    (tmp_path / ".venv" / "for-dev").touch()
+    variables = {name: value for name, value in os.environ.items() if name != "UV_SYSTEM_CERTS"}
+    for given, told in (({}, "true"), ({"UV_SYSTEM_CERTS": "false"}, "false")):
+        command = ["make", "dist"]
+        made = subprocess.run(command, cwd=tmp_path, env=variables | given, capture_output=True, text=True, check=True)  # noqa: S603
+        assert f"certificates: {told}\n" in made.stdout
+
+
 def test_make_names_an_old_python_and_leaves_it_for_another(tmp_path: Path) -> None:
     for name in ("Makefile", "pyproject.toml", "install.py"):
         shutil.copy(ROOT / name, tmp_path)
