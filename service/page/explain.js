@@ -30,7 +30,8 @@ function place(note, words) {
   const isHigh = bottom < Math.max(innerHeight / 2, innerHeight - HEIGHT - 2 * GAP);
   Object.assign(note.style, {
     left: `${clamp(left, GAP, Math.max(GAP, innerWidth - WIDTH - GAP))}px`,
-    top: isHigh ? `${scrollY + bottom + GAP}px` : "auto",
-    bottom: isHigh ? "auto" : `${innerHeight - scrollY - top + GAP}px`,
+    // not from the bottom: Chromium 150 counts that from the end of the page, others from that of the window
+    top: `${scrollY + (isHigh ? bottom + GAP : top - GAP)}px`,
+    translate: isHigh ? "none" : "0 -100%",
   });
 }
