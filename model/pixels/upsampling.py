@@ -39,7 +39,7 @@ def upsample_to_rgb(
     rows, columns = chroma.shape[2:]
     middle = area_average(lightness, (SHARPENING_SCALE * rows, SHARPENING_SCALE * columns))
     middle = np.ascontiguousarray(middle)
-    guide = middle.reshape(rows, SHARPENING_SCALE, columns, SHARPENING_SCALE).mean((1, 3))
+    guide = middle.reshape(rows, SHARPENING_SCALE, columns, SHARPENING_SCALE).mean((1, 3), np.float32)
     scaled = chroma * np.array([1 / 500, -1 / 200], np.float32)[:, None, None]
     opponents = np.ascontiguousarray(scaled.transpose(2, 3, 0, 1)).reshape(rows, columns, 2 * samples)
     if not (np.isfinite(guide).all() and np.isfinite(opponents).all()):
