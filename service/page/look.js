@@ -1,5 +1,6 @@
 /** Saturation and warmth of a finished coloring: its a*b* change, its lightness L* does not. Drawn by WebGL, and files of it. */
 
+import { canRead, checkReading } from "./canvas.js";
 import { noteOf, withNote } from "./note.js";
 import { isPlain, lookOf, notify } from "./store.js";
 import { QUALITY } from "./work.js";
@@ -86,6 +87,7 @@ export function previewer(canvas) {
   let held = { sample: null, bitmap: null };
   return async (sample, look) => {
     if (held.sample !== sample) {
+      checkReading(); // the finished picture would be noise
       const whole = await createImageBitmap(sample.blob, EXACT);
       const scale = Math.min(1, PREVIEW / Math.max(whole.width, whole.height));
       const size = { resizeWidth: Math.round(whole.width * scale), resizeHeight: Math.round(whole.height * scale), resizeQuality: "high" };
@@ -101,6 +103,7 @@ export function previewer(canvas) {
  * puts the gray photo to its left.
  */
 export async function lookFile(file, look, format, quality, beside = false) {
+  checkReading();
   const colored = await withLook(file, look);
   const canvas = beside ? pair(await withLook(file, GRAY), colored) : colored;
   return withNote(await canvasBlob(canvas, format, quality), await noteOf(file, look));
@@ -174,7 +177,7 @@ export function shownUrl(sample) {
   const { urls, last } = made.get(sample);
   const name = nameOf(look);
   if (urls.get(name)) return (made.get(sample).last = urls.get(name));
-  if (!urls.has(name)) {
+  if (!urls.has(name) && canRead()) { // else again with the next change: the user may allow it
     urls.set(name, null);
     turn = turn.then(async () => {
       if (nameOf(lookOf(sample)) !== name) return urls.delete(name); // it has another look by now

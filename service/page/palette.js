@@ -1,5 +1,6 @@
 /** The palette: colors that fit a point of the photo, named after objects. */
 
+import { canRead } from "./canvas.js";
 import { byId, clamp, make } from "./element.js";
 import { atLightness, hexToLab } from "./lab.js";
 
@@ -115,7 +116,7 @@ export function lightnessAt(image, { x, y }) {
   const canvas = Object.assign(document.createElement("canvas"), { width: 1, height: 1 });
   const context = canvas.getContext("2d");
   const { naturalWidth: width, naturalHeight: height } = image;
-  if (!width) return 50; // it has not come yet
+  if (!width || !canRead()) return 50; // it has not come yet, or is hidden from pages
   context.imageSmoothingQuality = "high";
   context.drawImage(image, clamp(x * width - 2.5, 0, Math.max(0, width - 5)), clamp(y * height - 2.5, 0, Math.max(0, height - 5)), Math.min(5, width), Math.min(5, height), 0, 0, 1, 1);
   const hex = [...context.getImageData(0, 0, 1, 1).data].slice(0, 3).map((value) => value.toString(16).padStart(2, "0")).join("");

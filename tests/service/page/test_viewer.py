@@ -99,12 +99,50 @@ def test_facts_how_likely_the_colors_are_among_all_that_have_come_and_why_there_
     add_more(viewed, 8)
     viewed.locator(".card.new .open").nth(3).click()
     expect(viewed.locator("#chance")).to_contain_text("of this photo's 8 colorings, 6 are likelier")
-    viewed.evaluate("HTMLCanvasElement.prototype.getContext = () => null")
+    viewed.evaluate("""() => {
+      const { getContext } = HTMLCanvasElement.prototype;
+      HTMLCanvasElement.prototype.getContext = function (kind, ...how) {
+        return kind === 'webgl' ? null : getContext.call(this, kind, ...how);
+      };
+    }""")
     viewed.locator("#saturation").fill("0.5")
     expect(viewed.locator("#tools-error")).to_contain_text("no WebGL, which saturation and warmth need")
     viewed.click("#viewer-close")
     viewed.click("#download-all")
     expect(viewed.locator("#notices")).to_contain_text("no WebGL, which saturation and warmth need")
+
+
+def test_pixels_that_the_browser_hides_become_no_noise(viewed) -> None:
+    """Firefox with resistFingerprinting gives random pixels, until the user allows the page to read them."""
+    viewed.evaluate("""() => {
+      const { prototype } = CanvasRenderingContext2D;
+      const { getImageData } = prototype;
+      prototype.getImageData = function (...where) {
+        const image = getImageData.apply(this, where);
+        crypto.getRandomValues(image.data);
+        return image;
+      };
+      window.allow = () => Object.assign(prototype, { getImageData });
+    }""")
+    error, thumbnail = viewed.locator("#tools-error"), viewed.locator(".card.new img").nth(1)
+    plain = thumbnail.get_attribute("src")
+    viewed.locator("#saturation").fill("0.5")
+    expect(error).to_contain_text("Allow this page to use canvas data")
+    expect(viewed.locator("#after-look")).to_be_hidden()
+    viewed.check("#beside")
+    viewed.click("#download")
+    expect(error).to_contain_text("Allow this page to use canvas data")
+    viewed.click("#fix")
+    viewed.click("#hint-add")
+    expect(viewed.locator("#palette")).to_have_attribute("data-lightness", "50")
+    viewed.click("#palette-close")
+    viewed.click("#fix-done")
+    expect(thumbnail).to_have_attribute("src", plain)
+    viewed.evaluate("allow()")
+    name, _ = downloaded(viewed, "#download")
+    assert "beside" in name
+    viewed.click("#keep")
+    expect(thumbnail).not_to_have_attribute("src", plain)
 
 
 def test_keys_work_after_every_press(viewed) -> None:
