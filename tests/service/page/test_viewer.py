@@ -145,6 +145,18 @@ def test_pixels_that_the_browser_hides_become_no_noise(viewed) -> None:
     expect(thumbnail).not_to_have_attribute("src", plain)
 
 
+def test_going_back_to_the_page_resets_how_files_are_made(viewed) -> None:
+    """Browsers restore what was chosen, but not that PNG disables the quality; Firefox after a reload, too."""
+    viewed.select_option("#format", "png")
+    viewed.check("#beside")
+    viewed.goto("/docs")
+    viewed.go_back()
+    viewed.locator(".card.new .open").first.click()
+    expect(viewed.locator("#format")).to_have_value("jpeg")
+    expect(viewed.locator("#beside")).not_to_be_checked()
+    expect(viewed.locator("#quality")).to_be_enabled()
+
+
 def test_keys_work_after_every_press(viewed) -> None:
     title, stage = viewed.locator("#viewer-title"), viewed.locator("#stage")
     viewed.keyboard.press("Control+z")  # of its photo
