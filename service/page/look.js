@@ -146,7 +146,9 @@ async function withLook(blob, look) {
     return canvas;
   }
   for (let y = 0; y < whole.height; y += TILE) for (let x = 0; x < whole.width; x += TILE) {
-    const part = await createImageBitmap(whole, x, y, Math.min(TILE, whole.width - x), Math.min(TILE, whole.height - y), EXACT);
+    const [width, height] = [Math.min(TILE, whole.width - x), Math.min(TILE, whole.height - y)];
+    // resized to its own size, which copies it: Firefox's WebGL draws the whole of what was only cropped
+    const part = await createImageBitmap(whole, x, y, width, height, { ...EXACT, resizeWidth: width, resizeHeight: height });
     const drawn = painted(part, look);
     context.drawImage(drawn, x, y);
   }
