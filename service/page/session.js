@@ -21,6 +21,7 @@ let timer = null;
 let writing = Promise.resolve();
 let isDue = false; // whether a write waits for the one before
 let isFull = false; // whether the last write failed, which was said
+let isLost = false; // whether the browser let go of the session's name while the page stayed
 
 /** Restore the session from before a reload, then store changes. `revive` makes live photos from stored ones. */
 export async function setUpSession(revive) {
@@ -40,6 +41,7 @@ export async function setUpSession(revive) {
     seen = store.view;
   });
   addEventListener("pagehide", () => write().catch(() => {})); // it can wait for no other
+  addEventListener("pageshow", comeBack);
 }
 
 /** The number of this tab's session. A duplicated tab begins its own: two must not write one. */
@@ -60,8 +62,20 @@ function claim(name) {
     navigator.locks.request(lockOf(name), { ifAvailable: true }, (lock) => {
       resolve(Boolean(lock));
       return lock ? new Promise(() => {}) : undefined;
-    });
+    }).catch(() => (isLost = true));
   });
+}
+
+/** Hold the session's name again: Safari lets go of it when the page goes, and Back shows the page as it was. */
+async function comeBack({ persisted }) {
+  if (!persisted) return;
+  await navigator.locks?.query(); // only then is the loss known
+  if (isLost) {
+    isLost = false;
+    if (!(await claim(session))) return leave();
+    stored = new Set(); // another tab may have deleted them
+  }
+  save();
 }
 
 /** The same without locks: the tab that holds the name answers. */
@@ -80,7 +94,7 @@ function ask(name, isKept = true) {
 
 /** Begin anew: another tab has taken over the session while this one slept, as background tabs on phones do. */
 function leave(channel) {
-  channel.close();
+  channel?.close();
   database = null; // nothing more is written
   sessionStorage.removeItem(NAME);
   location.reload();
