@@ -40,7 +40,7 @@ export async function setUpSession(revive) {
     else timer ??= setTimeout(save, PAUSE);
     seen = store.view;
   });
-  addEventListener("pagehide", () => write().catch(() => {})); // it can wait for no other
+  addEventListener("pagehide", () => isFull || write(true).catch(() => {})); // it can wait for no other
   addEventListener("pageshow", comeBack);
 }
 
@@ -206,7 +206,7 @@ async function read() {
 function save() {
   if (isDue) return;
   isDue = true;
-  writing = writing.then(write).then(() => (isFull = false), warn);
+  writing = writing.then(() => write()).then(() => (isFull = false), warn);
 }
 
 /** Warn that nothing more is stored. The next change may need less room. */
@@ -215,7 +215,8 @@ function warn() {
   isFull = true;
 }
 
-async function write() {
+/** Write what has changed: new files first, and the rest only if they are stored. `isLast`: the page goes before the answers. */
+async function write(isLast = false) {
   clearTimeout(timer);
   timer = null;
   isDue = false;
@@ -225,14 +226,27 @@ async function write() {
     if (!numbers.has(blob)) numbers.set(blob, next++);
     return numbers.get(blob);
   });
+  const added = add([...used].filter((blob) => !stored.has(blob)));
+  if (!isLast) await added;
   const transaction = database.transaction(["states", "files"], "readwrite");
   const files = transaction.objectStore("files");
-  for (const blob of used) if (!stored.has(blob)) files.put(blob, [session, numbers.get(blob)]);
   for (const blob of stored) if (!used.has(blob)) files.delete([session, numbers.get(blob)]);
   transaction.objectStore("states").put({ ...state, changed: Date.now() }, session);
   transaction.commit(); // also where the page goes before the answer
-  await completed(transaction);
+  await Promise.all([added, completed(transaction)]);
   stored = used;
+}
+
+/** Store files. In Safari, whose private windows store none, the transaction completes without those that fail. */
+async function add(blobs) {
+  if (!blobs.length) return;
+  const transaction = database.transaction("files", "readwrite");
+  const files = transaction.objectStore("files");
+  let failure = null;
+  for (const blob of blobs) files.put(blob, [session, numbers.get(blob)]).onerror = ({ target }) => (failure = target.error);
+  transaction.commit();
+  await completed(transaction);
+  if (failure) throw failure;
 }
 
 /** Copy the storable state. Photos, runs and samples keep their references to each other; files become numbers. */

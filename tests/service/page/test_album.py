@@ -370,6 +370,32 @@ def test_a_tab_whose_photos_another_took_over_while_it_slept_begins_anew(stored)
     expect(other.locator(".card.new")).to_have_count(4)
 
 
+NO_FILES = """const { put, add } = IDBObjectStore.prototype;
+IDBTransaction.prototype.commit = () => {}; // Chromium's would abort
+IDBObjectStore.prototype.put = function (value, key) {
+  if (!(value instanceof Blob)) return put.call(this, value, key);
+  put.call(this, 0, 'taken');
+  const request = add.call(this, value, 'taken');
+  request.addEventListener('error', (event) => event.preventDefault());
+  return request;
+};"""
+"""As in private windows of Safari, no file can be stored, but the transaction completes."""
+
+
+def test_a_browser_that_stores_no_files_stores_nothing_and_the_page_says_so(page, upload) -> None:
+    page.add_init_script(NO_FILES)
+    page.reload()
+    upload(page)
+    expect(page.locator("#notices")).to_contain_text("a reload would lose everything new")
+    expect(page.locator(".card.new")).to_have_count(4)
+    until_stored(page, "states", 1)  # from before the photo
+    page.reload()
+    expect(page.locator("#model")).not_to_be_empty()
+    expect(page.locator("#welcome")).to_be_visible()
+    upload(page)
+    expect(page.locator("#notices")).to_contain_text("a reload would lose everything new")
+
+
 COME_BACK = """async () => {
   dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }));
   for (const end = Date.now() + 5000; Date.now() < end; await new Promise((go) => setTimeout(go, 20))) {
