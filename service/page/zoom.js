@@ -30,6 +30,12 @@ export function setUpZoom(listener) {
     event.preventDefault();
     zoom(Math.exp(-event.deltaY / 400), event);
   }, { passive: false });
+  let pinched = 1; // scale of the pinch so far
+  for (const name of ["gesturestart", "gesturechange"]) stage().addEventListener(name, (event) => {
+    event.preventDefault(); // Safari's event of a trackpad, where others send a wheel: it would zoom the page
+    if (name === "gesturechange" && !pointers.size) zoom(event.scale / pinched, event); // fingers on the screen are pointers
+    pinched = event.scale;
+  });
   stage().addEventListener("dblclick", (event) => {
     if (event.target !== stage()) return; // "next" was pressed twice
     if (fitted) full(event);

@@ -25,6 +25,13 @@ def screen_chroma(page: Page, x: float, y: float) -> int:
     return max(pixel) - min(pixel)
 
 
+PINCH = """(scales) => scales.map((scale, i) => {
+  const event = new Event(i ? 'gesturechange' : 'gesturestart', { bubbles: true, cancelable: true });
+  return document.getElementById('stage').dispatchEvent(Object.assign(event, { scale, clientX: 400, clientY: 300 }));
+})"""
+"""A pinch on a trackpad, as Safari tells it. Returns of each event whether the browser would act on it, too."""
+
+
 def transform(page: Page) -> str:
     return page.locator("#after").evaluate("image => image.style.transform")
 
@@ -62,6 +69,10 @@ def test_gray_photo_zoom_pan_and_wipe(viewed, color_photo) -> None:
     expect(viewed.locator("#zoom-percent")).not_to_have_text("596 %")
     viewed.click("#zoom-fit")
     assert transform(viewed) == fitted
+    viewed.locator("#stage").press("1")
+    assert viewed.evaluate(PINCH, [1, 1.25, 1.5]) == [False] * 3  # the page itself does not zoom
+    expect(viewed.locator("#zoom-percent")).to_have_text("150 %")
+    viewed.click("#zoom-fit")
     expect(viewed.locator("#wipe")).to_have_attribute("aria-valuenow", "50")
     assert screen_chroma(viewed, left, y) <= 2
     assert screen_chroma(viewed, right, y) > 5
