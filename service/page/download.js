@@ -13,6 +13,7 @@ const LOSSLESS = "png";
 const STEM = 200; // bytes of UTF-8: with suffixes, names stay below file systems' limit of 255
 
 const STORED = `The model has changed since these colors were drawn, so the service cannot draw them again. The file holds what you see here, made from a JPEG of quality ${QUALITY}.`;
+const OTHER = "Your browser cannot write WebP files, so this one is a PNG."; // Safari
 
 /** Save one sample. */
 export async function saveSample(sample, options) {
@@ -29,6 +30,7 @@ export async function fileOf(sample, { format = "jpeg", quality = QUALITY, besid
   };
   const { blob, stored } = await drawn(sample, format, quality, beside, onWait);
   if (stored) notice(STORED);
+  if (blob.type !== `image/${format}`) notice(OTHER);
   return asFile(blob, nameOf(sample, ENDINGS[blob.type.slice("image/".length)] ?? ENDINGS[format], beside));
 }
 

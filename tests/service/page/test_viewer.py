@@ -30,6 +30,13 @@ PINCH = """(scales) => scales.map((scale, i) => {
   return document.getElementById('stage').dispatchEvent(Object.assign(event, { scale, clientX: 400, clientY: 300 }));
 })"""
 """A pinch on a trackpad, as Safari tells it. Returns of each event whether the browser would act on it, too."""
+NO_WEBP = """() => {
+  const { toBlob } = HTMLCanvasElement.prototype;
+  HTMLCanvasElement.prototype.toBlob = function (done, type, quality) {
+    toBlob.call(this, done, type === 'image/webp' ? 'image/png' : type, quality);
+  };
+}"""
+"""Safari writes a PNG instead."""
 
 
 def transform(page: Page) -> str:
@@ -238,6 +245,18 @@ def test_download(viewed, upload, service, tmp_path) -> None:
         viewed.locator("#beside").set_checked(beside)
         _, content = downloaded(viewed, "#download")
         assert all(low >= 253 for low, _ in opened(content).getextrema())
+
+
+def test_a_browser_that_cannot_write_webp_says_what_it_writes_instead(viewed) -> None:
+    viewed.evaluate(NO_WEBP)
+    viewed.select_option("#format", "webp")
+    assert downloaded(viewed, "#download")[0].endswith(".webp")  # the service wrote it
+    expect(viewed.locator("#notices")).to_be_empty()
+    viewed.fill("#saturation", "0.5")
+    name, content = downloaded(viewed, "#download")
+    assert name.endswith(".png")
+    assert opened(content).format == "PNG"
+    expect(viewed.locator("#notices")).to_have_text("Your browser cannot write WebP files, so this one is a PNG.")
 
 
 def test_more_like_this_looks_like_it_and_says_why_its_colors_cannot_be_fixed(viewed, service) -> None:
