@@ -165,6 +165,8 @@ def test_on_a_phone_nothing_is_hidden_or_without_a_name_and_what_is_new_comes_in
     expect(page.locator(".explanation:popover-open")).to_have_count(0)
     size = "each => parseFloat(getComputedStyle(each).fontSize)"
     assert page.locator(".card .fix").evaluate(size) > 10
+    for field in page.locator("select, input:not([type=range], [type=file], [type=checkbox], [type=color])").all():
+        assert field.evaluate(size) >= 16  # iPhones zoom in on smaller ones
     expect(page.locator("#reference-words")).to_have_text("Choose a color photo", use_inner_text=True)
     page.locator(".card.new .open").first.click()
     assert page.locator("#viewer-title").evaluate("each => each.scrollWidth <= each.clientWidth")
