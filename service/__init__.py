@@ -1,4 +1,4 @@
 """The HTTP service, its client and its command line."""
 
-__version__ = "2.0.0"
+__version__ = "2.0.1"
 """version of the package, the client and the service"""
