@@ -183,15 +183,25 @@ def test_what_cannot_be_installed_is_said_without_a_traceback(
     assert "Traceback" not in done.stderr
 
 
+def copy_for_make(folder: Path) -> None:
+    """Copy the files that make needs."""
+    for name in ("Makefile", "pyproject.toml", "install.py"):
+        shutil.copy(ROOT / name, folder)
+
+
+def put_program(folder: Path, name: str, script: str, target: str) -> None:
+    """Put a program into the folder's environment, which then seems complete for a target of make."""
+    program = folder / ".venv" / "bin" / name
+    program.parent.mkdir(parents=True)
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    (folder / ".venv" / f"for-{target}").touch()
+
+
 @pytest.mark.parametrize("target", ["train", "eval"])
 def test_make_takes_folders_with_spaces_and_of_the_home(tmp_path: Path, target: str) -> None:
-    for name in ("Makefile", "pyproject.toml", "install.py"):
-        shutil.copy(ROOT / name, tmp_path)
-    python = tmp_path / ".venv" / "bin" / "python"
-    python.parent.mkdir(parents=True)
-    python.write_text('#!/bin/sh\nfor word; do echo "[$word]"; done\n')
-    python.chmod(0o755)
-    (tmp_path / ".venv" / f"for-{target}").touch()
+    copy_for_make(tmp_path)
+    put_program(tmp_path, "python", 'for word; do echo "[$word]"; done', target)
     for given, taken in (("my photos", "my photos"), ("~/photos", "/home/ann/photos")):
         command = ["make", target, f"DATA={given}", "HOME=/home/ann"]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)  # noqa: S603
@@ -199,13 +209,8 @@ def test_make_takes_folders_with_spaces_and_of_the_home(tmp_path: Path, target: 
 
 
 def test_make_builds_with_the_certificates_that_the_system_trusts(tmp_path: Path) -> None:
-    for name in ("Makefile", "pyproject.toml", "install.py"):
-        shutil.copy(ROOT / name, tmp_path)
-    uv = tmp_path / ".venv" / "bin" / "uv"
-    uv.parent.mkdir(parents=True)
-    uv.write_text('#!/bin/sh\necho "certificates: $UV_SYSTEM_CERTS"\n')
-    uv.chmod(0o755)
-    (tmp_path / ".venv" / "for-dev").touch()
+    copy_for_make(tmp_path)
+    put_program(tmp_path, "uv", 'echo "certificates: $UV_SYSTEM_CERTS"', "dev")
     variables = {name: value for name, value in os.environ.items() if name != "UV_SYSTEM_CERTS"}
     for given, told in (({}, "true"), ({"UV_SYSTEM_CERTS": "false"}, "false")):
         command = ["make", "dist"]
@@ -214,8 +219,7 @@ def test_make_builds_with_the_certificates_that_the_system_trusts(tmp_path: Path
 
 
 def test_make_names_an_old_python_and_leaves_it_for_another(tmp_path: Path) -> None:
-    for name in ("Makefile", "pyproject.toml", "install.py"):
-        shutil.copy(ROOT / name, tmp_path)
+    copy_for_make(tmp_path)
 
     def make(status: int) -> subprocess.CompletedProcess[str]:
         """Run make with a Python that makes environments whose Python exits with this status."""
