@@ -33,7 +33,7 @@ from model.flow.cinn import Cinn
 from model.options import SampleOptions
 from model.pixels.color import lightness_to_gray
 from model.pixels.resizing import resize_lightness
-from training.commands import RELEASED, Device
+from training.commands import RELEASED, Device, errors_printed
 
 NUMBERS = (1, 2, 4, 8, 16, 32)
 UNIT = (1.0,) * 4
@@ -192,7 +192,8 @@ def main(
     json_file: JsonFile = None,
 ) -> None:
     """Measure, and print tables."""
-    device = choose_device(device)
+    with errors_printed():
+        device = choose_device(device)
     authors = authors_seconds(device)  # first, with torch's default number of threads
     colorizer = load_colorizer(RELEASED, device)
     ways = list(variants(colorizer, compiled))
