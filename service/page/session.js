@@ -215,7 +215,10 @@ function warn() {
   isFull = true;
 }
 
-/** Write what has changed: new files first, and the rest only if they are stored. `isLast`: the page goes before the answers. */
+/**
+ * Write what has changed: new files first, and the rest only if they are stored. `isLast`: the page goes before the answers, so
+ * everything is stored in one transaction, or nothing.
+ */
 async function write(isLast = false) {
   clearTimeout(timer);
   timer = null;
@@ -226,14 +229,15 @@ async function write(isLast = false) {
     if (!numbers.has(blob)) numbers.set(blob, next++);
     return numbers.get(blob);
   });
-  const added = add([...used].filter((blob) => !stored.has(blob)));
-  if (!isLast) await added;
+  const added = [...used].filter((blob) => !stored.has(blob));
+  if (!isLast) await add(added);
   const transaction = database.transaction(["states", "files"], "readwrite");
   const files = transaction.objectStore("files");
+  if (isLast) for (const blob of added) files.put(blob, [session, numbers.get(blob)]);
   for (const blob of stored) if (!used.has(blob)) files.delete([session, numbers.get(blob)]);
   transaction.objectStore("states").put({ ...state, changed: Date.now() }, session);
   transaction.commit(); // also where the page goes before the answer
-  await Promise.all([added, completed(transaction)]);
+  await completed(transaction);
   stored = used;
 }
 
