@@ -132,6 +132,7 @@ class CinnColorizer(Scaler):
             [each.latents[0] for each in draws],
             [each.decoding for each in draws],
             [each.given for each in draws],
+            [each.tolerance for each in draws],
         )
         chosen = [each.chosen(condition, x) for each, condition, x in zip(draws, conditions, drawn, strict=True)]
         return [coarsest for coarsest, _ in chosen], [kept for _, kept in chosen]

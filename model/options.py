@@ -16,6 +16,7 @@ __all__ = [
     "RANDOM",
     "TRANSFER_WEIGHTS",
     "Hint",
+    "Hinted",
     "InterpolationOptions",
     "Look",
     "Option",
@@ -113,6 +114,28 @@ class Look:
 PLAIN = Look()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Hinted:
+    """Colors wished for at points of the photo, and how far they spread."""
+
+    hints: Annotated[
+        tuple[Hint, ...],
+        MaxLen(MAX_HINTS),
+        Option(
+            "colors to follow at points of the photo; in a form, a JSON array",
+            [{"x": 0.31, "y": 0.62, "color": "#a03c28"}],
+        ),
+    ] = ()
+    hint_spread: Annotated[
+        ZeroToOne,
+        Option(
+            "how far the hints' colors spread: 0 = around their points alone; 0.5 = over the things that they are on; "
+            "1 = all colors are drawn anew, given the hints",
+            0.5,
+        ),
+    ] = 0.5
+
+
 class Counted:
     """Options that say how many colorings the answer holds."""
 
@@ -130,7 +153,7 @@ class Counted:
 
 
 @dataclass(frozen=True)
-class SampleOptions(Look, Counted):
+class SampleOptions(Look, Hinted, Counted):
     """How to colorize. Sample i depends on photo, seed, i and temperature (or latent norm) alone."""
 
     n: Count
@@ -153,14 +176,6 @@ class SampleOptions(Look, Counted):
         Literal["none", "likelihood"],
         Option("`likelihood` sorts the colorings, the likeliest first; `none` keeps the drawn order", "none"),
     ] = "none"
-    hints: Annotated[
-        tuple[Hint, ...],
-        MaxLen(MAX_HINTS),
-        Option(
-            "colors to follow at points of the photo; in a form, a JSON array",
-            [{"x": 0.31, "y": 0.62, "color": "#a03c28"}],
-        ),
-    ] = ()
     offset: Offset = 0
 
     @property
@@ -169,7 +184,7 @@ class SampleOptions(Look, Counted):
 
 
 @dataclass(frozen=True)
-class VariationOptions(Look, Counted):
+class VariationOptions(Look, Hinted, Counted):
     """The coloring to vary, and how much: z = √(1 − s²)·z₀ + s·ε."""
 
     n: Count
@@ -192,7 +207,7 @@ class VariationOptions(Look, Counted):
 
 
 @dataclass(frozen=True)
-class TransferOptions(Look, Counted):
+class TransferOptions(Look, Hinted, Counted):
     """How to take over the colors of a reference: z = w·z_reference + √(1 − w²)·ε."""
 
     n: Count
@@ -210,7 +225,7 @@ class TransferOptions(Look, Counted):
 
 
 @dataclass(frozen=True)
-class InterpolationOptions(Look, Counted):
+class InterpolationOptions(Look, Hinted, Counted):
     """Between which two colorings to go, and how."""
 
     steps: Annotated[int, Ge(2), Le(MAX_SAMPLES), Option("how many colorings, both ends included", 5, default=5)]

@@ -31,7 +31,7 @@ def provenance(options: Options, temperature: float, index: int, model: ModelInf
     Source: IPTC Photo Metadata Standard 2025.1.
     """
     given, defaults = asdict(options), {field.name: field.default for field in fields(options)}
-    for hint in given.get("hints", ()):
+    for hint in given["hints"]:
         hint["color"] = f"#{bytes(hint['color']).hex()}"  # as the interface takes it
     made = {"seed": given.pop("seed"), "index": index, "temperature": temperature, "of_index": given.pop("index", None)}
     made |= {name: value for name, value in given.items() if name not in CHOICE and value != defaults[name]}

@@ -1,9 +1,11 @@
 """Hints: desired colors at points of the photo.
 
-The coarsest level gets the cells of the hints and draws the others given these; see `AutoregressiveLevel.draw`. A
-correction that follows the photo's lightness removes the remaining error at the hints' points.
+The coarsest level gets the cells of the hints, and draws the others given these, as far as the hints spread; see
+`AutoregressiveLevel.draw`. A correction that follows the photo's lightness removes the remaining error at the hints'
+points.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,13 +15,13 @@ from numpy.typing import NDArray
 
 from model.errors import InputError
 from model.flow.sizes import SIDE
-from model.options import MAX_HINTS, Hint
+from model.options import MAX_HINTS, Hint, check_range
 from model.pixels.bilateral import TAPS, area_average, point_upsampler
 from model.pixels.color import rgb_to_lab
 from model.pixels.gamut import map_to_gamut
 from model.protocol import Frame, HintMatch, SmallPhoto
 
-__all__ = ["check_hints", "given_cells", "hints_inside", "match_hints", "mend_hints"]
+__all__ = ["check_hints", "given_cells", "hints_inside", "match_hints", "mend_hints", "tolerance_of"]
 
 PIXELS = 8
 """Side of a cell in pixels of 64×64, the size at which lightness is compared with a hint's point."""
@@ -30,6 +32,8 @@ LEAST_SHARE = 0.6
 
 A small object does not color its whole cell. Fitted by least squares to the cells of training photos.
 """
+HALF_TOLERANCE = 5.0
+"""Tolerance, in nats, at a spread of ½."""
 REACH = 4.0
 """Standard deviation of a correction's reach, in pixels of 64×64."""
 RIDGE = 1e-3
@@ -40,13 +44,19 @@ ROUNDS = 2
 """Number of successive corrections: one is not quite enough, because upsampling sharpens."""
 
 
-def check_hints(hints: Sequence[Hint]) -> None:
-    """Raise InputError for too many hints, or for one out of range."""
+def check_hints(hints: Sequence[Hint], spread: float) -> None:
+    """Raise InputError for too many hints, or for one or their spread out of range."""
+    check_range("hint_spread", spread, 0, 1)
     if len(hints) > MAX_HINTS:
         raise InputError("hints", f"at most {MAX_HINTS}", len(hints))
     for hint in hints:
         if not (0 <= hint.x <= 1 and 0 <= hint.y <= 1 and all(0 <= value <= 255 for value in hint.color)):
             raise InputError("hints", "x and y from 0 to 1, color from 0 to 255", hint)
+
+
+def tolerance_of(spread: float) -> float:
+    """Return the tolerance of draws for a spread: none at 1, infinite at 0."""
+    return math.inf if spread == 0 else HALF_TOLERANCE * (1 - spread) / spread
 
 
 def hints_inside(hints: Sequence[Hint], frame: Frame) -> list[Hint]:

@@ -89,10 +89,12 @@ class Passes:
         latents: Sequence[Floats],
         temperatures: Sequence[Floats],
         given: Sequence[Floats | None],
+        tolerances: Sequence[float],
     ) -> list[Floats]:
         """Decode the coarsest level of each photo, each with an N of its own: (N, 2, 8, 8) a*b*.
 
-        latents: (N, 128). temperatures: (N,). given: (N, 2, 8, 8) a*b* of given cells, NaN elsewhere.
+        latents: (N, 128). temperatures: (N,). given: (N, 2, 8, 8) a*b* of given cells, NaN elsewhere. tolerances: nats
+        by which given cells may make other cells less plausible; see `AutoregressiveLevel.draw`.
         Raises NonFiniteError.
         """
         runtime, condition = self._runtime, self._runtime.join(conditions)
@@ -105,10 +107,12 @@ class Passes:
             return [runtime.draw_coarsest(condition, *rows)]
 
         warmth = np.concatenate(temperatures)
-        by_warmth = np.argsort(warmth, kind="stable")  # a chunk runs every decoder that any of its rows needs
-        rows = (_photos(numbers), np.concatenate(latents), warmth, np.concatenate(unknown))
-        (found,) = self._in_chunks(draw, self._draws_of(sum(numbers)), *(part[by_warmth] for part in rows))
-        drawn = found[np.argsort(by_warmth)]
+        leeway = np.repeat(np.array(tolerances, np.float32), numbers)
+        hinted = np.repeat([each is not None for each in given], numbers)
+        alike = np.lexsort((warmth, hinted))  # a chunk runs every decoder and every draw that any of its rows needs
+        rows = (_photos(numbers), np.concatenate(latents), warmth, np.concatenate(unknown), leeway)
+        (found,) = self._in_chunks(draw, self._draws_of(sum(numbers)), *(part[alike] for part in rows))
+        drawn = found[np.argsort(alike)]
         if not np.isfinite(drawn).all():
             raise NonFiniteError("the coarsest level returned a*b* that are not finite numbers")
         return _split(drawn, numbers)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from model.drawing.hints import check_hints, given_cells, hints_inside
+from model.drawing.hints import check_hints, given_cells, hints_inside, tolerance_of
 from model.drawing.latents import (
     deviations_at,
     draw_latents,
@@ -72,6 +72,8 @@ class Draws(NamedTuple):
     """(N,): the temperatures of the coarsest level's mixtures"""
     given: Floats | None = None
     """(N, 2, 8, 8) a*b* of hinted cells, NaN elsewhere"""
+    tolerance: float = 0.0
+    """nats by which hints may make a cell's color less plausible before it changes"""
     choose: Callable[[Condition, Floats], Sequence[int]] | None = None
     """selects the draws to complete from the photo's condition and the draws' (N, 2, 8, 8) a*b*; None: all"""
     hints: tuple[Hint, ...] = ()
@@ -79,6 +81,11 @@ class Draws(NamedTuple):
     """hints without those on the photo's frame, with points relative to the inside"""
     ranked: bool = False
     """sort samples, likeliest first"""
+
+    def following(self, hints: tuple[Hint, ...], inside: Sequence[Hint], given: Floats, tolerance: float) -> "Draws":
+        """Return the same draws with hints. given: (2, 8, 8)."""
+        cells = np.broadcast_to(given, (len(self.latents[0]), *given.shape))
+        return self._replace(given=cells, tolerance=tolerance, hints=hints, hints_inside=inside)
 
     def chosen(self, condition: Condition, coarsest: Floats) -> tuple[Floats, "Draws"]:
         """Return the draws to complete, and the facts about them."""
@@ -105,6 +112,17 @@ class Planner:
         """Check the options and return the remaining work. Raises InputError for an option out of range."""
         options = task.options
         check_together(options, task.reference is not None)
+        check_hints(options.hints, options.hint_spread)
+        plan = self._plan(task)
+        inside = hints_inside(options.hints, task.photo.frame)
+        if not inside:
+            return lambda: plan()._replace(hints=options.hints)
+        given, tolerance = given_cells(task.photo, inside), tolerance_of(options.hint_spread)
+        return lambda: plan().following(options.hints, inside, given, tolerance)
+
+    def _plan(self, task: DrawTask) -> Plan:
+        """Return the plan of a task without its hints."""
+        options = task.options
         if isinstance(options, SampleOptions):
             return self._samples(task.photo, options)
         if isinstance(options, VariationOptions):
@@ -115,10 +133,7 @@ class Planner:
 
     def _samples(self, photo: SmallPhoto, options: SampleOptions) -> Plan:
         drawing = self._drawing(photo, options.temperature, options.latent_norm)
-        check_hints(options.hints)
-        inside = hints_inside(options.hints, photo.frame)
         many = options.n if options.select == "first" else options.latents
-        given = np.broadcast_to(given_cells(photo, inside), (many, 2, SIDE, SIDE)) if inside else None
         numbers = range(options.offset, options.offset + many)
         latents = self._latents(options.seed, numbers, drawing)
 
@@ -129,10 +144,7 @@ class Planner:
             return select_diverse(coarsest, options.n)  # finer levels change colors little
 
         draws = _draws(latents, numbers, drawing)._replace(
-            given=given,
             choose=choose if many > options.n else None,
-            hints=options.hints,
-            hints_inside=inside,
             ranked=options.rank == "likelihood",
         )
         return lambda: draws

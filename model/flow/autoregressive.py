@@ -42,6 +42,27 @@ class DrawOrder(NamedTuple):
     """(N, 64): temperatures of the mixtures"""
     share: Tensor
     """(N,): weight of the level's own parameters of a mixture; the distilled decoder's have the rest"""
+    ranks: Tensor
+    """(N, 64): each cell's place in dispersed-dot order"""
+
+
+class Free(NamedTuple):
+    """N draws without given cells, in dispersed-dot order, whose colors may be kept."""
+
+    cells: Tensor
+    """(N, 64, 2), standardized"""
+    log_prob: Tensor
+    """(N, 64)"""
+    tolerance: Tensor
+    """(N,): see `AutoregressiveLevel.draw`"""
+
+    def kept(self, rank: Tensor, mixture: Mixture, drawn: Tensor) -> Tensor:
+        """Return the cell of each row at a rank, (N,), if its mixture allows to keep it, else the drawn one: (N, 2)."""
+        rows = torch.arange(len(rank), device=rank.device)
+        cells = self.cells[rows, rank]
+        loss = self.log_prob[rows, rank] - mixture.log_prob(cells)
+        keeps = (loss <= self.tolerance) & (self.tolerance > 0)
+        return torch.where(keeps[:, None], cells.to(drawn.dtype), drawn)
 
 
 class AutoregressiveLevel(CellDecoder):
@@ -132,7 +153,13 @@ class AutoregressiveLevel(CellDecoder):
         return x, -self(x, photo)[1]
 
     def draw(
-        self, z: Tensor, photo: Tensor, temperature: Tensor, distilled: CellDecoder, given: Tensor | None = None
+        self,
+        z: Tensor,
+        photo: Tensor,
+        temperature: Tensor,
+        distilled: CellDecoder,
+        given: Tensor | None = None,
+        tolerance: Tensor | None = None,
     ) -> Tensor:
         """Invert latents cell by cell, from mixtures at a temperature, given some cells: (N, 2, 8, 8).
 
@@ -141,23 +168,41 @@ class AutoregressiveLevel(CellDecoder):
         level's. Below DISTILLED_TEMPERATURE, the mixtures' temperature falls from the first cells to the last, see
         `cell_exponents`. At 0 a cell has the mean of its mixture's heaviest component, for any latents.
 
+        Given cells come first, so that the others are drawn given them. With a tolerance above 0, each other cell keeps
+        the color that it has without given cells, unless these, and the cells before it, make that color less plausible
+        by more nats than the tolerance. So an object follows a given cell of it, and the rest of the photo stays.
+
         z: (N, 128). photo: condition of N photos, or of one. temperature: (N,). distilled: a decoder of the same form
-        as the level's own. given: (N, 2, 8, 8) level data of given cells, NaN elsewhere; they come first, so that the
-        others are drawn given them.
+        as the level's own. given: (N, 2, 8, 8) level data of given cells, NaN elsewhere. tolerance: (N,) in nats;
+        default 0: all other cells are drawn given these.
+        Source of the comparison: Leviathan et al. 2023, Speculative Decoding (arXiv 2211.17192), here with a tolerance.
         """
-        order, known, latents, temperatures, share = self.draw_order(z, temperature, given)
-        told = self.told(photo.expand(len(z), -1, -1), order)
+        drawing, free = self.draw_order(z, temperature, given), None
+        if given is not None and tolerance is not None and bool((tolerance > 0).any()):
+            x, output = self._draw(self.draw_order(z, temperature, None), photo, distilled)
+            free = Free(x, Mixture.from_output(output).log_prob(x), tolerance)
+        return self.from_order(self._draw(drawing, photo, distilled, free)[0], drawing.order)
+
+    def _draw(
+        self, drawing: DrawOrder, photo: Tensor, distilled: CellDecoder, free: "Free | None" = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return standardized cells in drawing order, (N, 64, 2), and the parameters of their mixtures."""
+        order, known, latents, temperatures, share, ranks = drawing
+        told = self.told(photo.expand(len(order), -1, -1), order)
         decoders = ((self, share > 0), (distilled, share < 1))
         streams = [CellStream(decoder, *told) for decoder, draws in decoders if bool(draws.any())]
-        x = z.new_zeros(len(z), CELLS, 2)
+        x, outputs = torch.zeros_like(latents), []
         for i in range(CELLS):
-            outputs = [stream.next() for stream in streams]
-            mixture = Mixture.from_output(_blend(outputs[0], outputs[-1], share))
+            blended = [stream.next() for stream in streams]
+            outputs.append(_blend(blended[0], blended[-1], share))
+            mixture = Mixture.from_output(outputs[i])
             drawn = mixture.draw(latents[:, i], temperatures[:, i])
+            if free is not None:
+                drawn = free.kept(ranks[:, i], mixture, drawn)
             x[:, i] = torch.where(known[:, i].isfinite(), known[:, i].double(), drawn)
             for stream in streams:
                 stream.tell(x[:, i : i + 1])
-        return self.from_order(x, order).to(z.dtype)
+        return x, torch.stack(outputs, 1)
 
     def draw_order(self, z: Tensor, temperature: Tensor, given: Tensor | None) -> DrawOrder:
         """Choose the order of drawing, and the temperature and decoder of each cell; see `draw`."""
@@ -168,7 +213,7 @@ class AutoregressiveLevel(CellDecoder):
         warm = (temperature - DISTILLED_TEMPERATURE) / (1 - DISTILLED_TEMPERATURE)
         share = torch.maximum(warm, 1 - temperature / CALM_TEMPERATURE).clamp_min(0)
         share = torch.where(temperature < 1, share, torch.ones_like(share))  # exactly
-        return DrawOrder(order, known, latents, colder * temperature.clamp_min(1)[:, None], share)
+        return DrawOrder(order, known, latents, colder * temperature.clamp_min(1)[:, None], share, ranks)
 
     def from_order(self, x: Tensor, order: Tensor) -> Tensor:
         """Convert standardized cells, (N, 64, 2) in an order, to level data: (N, 2, 8, 8)."""

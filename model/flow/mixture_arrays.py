@@ -6,7 +6,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["begin_drawing", "draw_outputs", "latents_of_outputs"]
+__all__ = ["begin_drawing", "draw_outputs", "latents_of_outputs", "log_prob_of_outputs"]
 
 SMALLEST_TEMPERATURE = 1e-6
 """Lower temperatures are raised to this: a scale of 0 has no density."""
@@ -44,6 +44,18 @@ def latents_of_outputs(
     z, log_dets = np.empty((len(x), 2)), np.empty(len(x))
     latents_of_outputs(output, x, SCALE_LIMITS, CORRELATION_LIMIT, z, log_dets)
     return z, log_dets
+
+
+def log_prob_of_outputs(output: NDArray[np.float32], x: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Do the work of `Mixture.from_output` and `log_prob`: (N, 2) to their log-densities, (N,), in nats.
+
+    output: (N, 6·K), contiguous.
+    """
+    from model.flow.mixture_kernel import log_prob_of_outputs  # late: it imports numba
+
+    log_prob = np.empty(len(x))
+    log_prob_of_outputs(output, x, SCALE_LIMITS, CORRELATION_LIMIT, log_prob)
+    return log_prob
 
 
 def begin_drawing() -> None:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from model.compiling import compiled
 
-__all__ = ["draw_outputs", "draw_rows", "latents_of_outputs"]
+__all__ = ["draw_outputs", "draw_rows", "latents_of_outputs", "log_prob_of_outputs"]
 
 Floats = NDArray[np.float64]
 
@@ -110,6 +110,21 @@ def latents_of_outputs(
         z[n, 1] = _latent(second, mean_b, scale_b, b)
         log_density = _log_density(a, b, log_weights[n], means[n], log_scales[n], correlations[n])
         log_dets[n] = log_density + 0.5 * (z[n, 0] ** 2 + z[n, 1] ** 2) + math.log(2 * math.pi)
+
+
+@compiled(cache=True, nogil=True)
+def log_prob_of_outputs(
+    output: NDArray[np.float32],
+    x: NDArray[np.float32],
+    scale_limits: tuple[float, float],
+    correlation_limit: float,
+    log_prob: Floats,
+) -> None:
+    """Do the work of `Mixture.from_output(…).log_prob(…)`: (N, 6·K) and (N, 2) to `log_prob`, (N,)."""
+    log_weights, means, log_scales, correlations = _mixtures(output, scale_limits, correlation_limit)
+    for n in range(len(output)):
+        a, b = x[n]
+        log_prob[n] = _log_density(a, b, log_weights[n], means[n], log_scales[n], correlations[n])
 
 
 @compiled(cache=True, nogil=True)

@@ -71,8 +71,7 @@ class ColorEndpoint(Endpoint[Parameters]):
     def asked(self, parameters: Parameters) -> Options:
         """Return the model's options that the parameters stand for."""
         values = {each.name: getattr(parameters, each.name) for each in fields(self.options)}
-        if "hints" in values:
-            values["hints"] = tuple(point.hint() for point in values["hints"])
+        values["hints"] = tuple(point.hint() for point in values["hints"])
         return self.options(**values)
 
 

@@ -23,6 +23,11 @@ class Hint(TypedDict):
 class SharedFields(TypedDict, total=False):
     """Fields of every call that makes colorings."""
 
+    hints: Sequence[Hint]
+    """colors to follow at points of the photo; in a form, a JSON array"""
+    hint_spread: float
+    """how far the hints' colors spread: 0 = around their points alone; 0.5 = over the things that they are on; 1 =
+    all colors are drawn anew, given the hints"""
     saturation: float
     """factor of every color's chroma: 0 = gray, 1 = as drawn, 2 = twice as strong"""
     warmth: float
@@ -51,8 +56,6 @@ class ColorizationFields(SharedFields, total=False):
     """choice among the candidates: the first n, n that lie far apart in color, or the n of the highest likelihood"""
     rank: Literal["none", "likelihood"]
     """`likelihood` sorts the colorings, the likeliest first; `none` keeps the drawn order"""
-    hints: Sequence[Hint]
-    """colors to follow at points of the photo; in a form, a JSON array"""
     offset: int
     """index of the first coloring: n=2 and offset=4 are colorings 4 and 5 of the seed; indices end at 63"""
 

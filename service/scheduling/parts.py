@@ -29,9 +29,8 @@ def cost_of(options: Options) -> int:
 
     In parts, a choice costs a whole sample for each candidate, with hints if the candidates follow hints.
     """
-    if isinstance(options, TransferOptions):
-        return TRANSFER_COST * options.samples
-    return samples_in_parts(options) * (HINT_COST if getattr(options, "hints", ()) else 1)
+    each = TRANSFER_COST if isinstance(options, TransferOptions) else 1
+    return samples_in_parts(options) * each * (HINT_COST if options.hints else 1)
 
 
 def part_of(task: DrawTask, start: int, count: int) -> DrawTask:

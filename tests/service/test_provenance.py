@@ -19,7 +19,7 @@ HINT = '[{"x": 0.5, "y": 0.25, "color": "#a03c28"}]'
     ("options", "words"),
     [
         (SampleOptions(4, 7), "colorization seed=7 index=5 temperature=0.6"),
-        (HINTED, f"colorization seed=7 index=5 temperature=0.6 warmth=0.5 latent_norm=0.9 hints={HINT}"),
+        (HINTED, f"colorization seed=7 index=5 temperature=0.6 hints={HINT} warmth=0.5 latent_norm=0.9"),
         (
             VariationOptions(4, 7, 2, 0.3, 11, (8, 16)),
             "variation seed=7 index=5 temperature=0.6 of_index=2 strength=0.3 noise_seed=11 levels=[8, 16]",

@@ -96,11 +96,18 @@ class OpenvinoRuntime(Runtime):
         return Condition(tuple(parts[:2]), tuple(parts[2:]))
 
     def draw_coarsest(
-        self, condition: Condition, photo: Indices, z: Floats, temperature: Floats, given: Floats
+        self,
+        condition: Condition,
+        photo: Indices,
+        z: Floats,
+        temperature: Floats,
+        given: Floats,
+        tolerance: Floats,
     ) -> Floats:
         known = self.numbers.standardize(given)
         upcoming, past = condition.cells
-        cells = self._own(len(z), lambda: self._new_stepper(len(z))).draw(upcoming, past, photo, z, temperature, known)
+        stepper = self._own(len(z), lambda: self._new_stepper(len(z)))
+        cells = stepper.draw(upcoming, past, photo, z, temperature, known, tolerance)
         return self.numbers.to_chroma(self.numbers.from_rows(cells))
 
     def draws_alike(self, rows: int, more: int) -> bool:

@@ -84,7 +84,13 @@ class Runtime(ABC):
 
     @abstractmethod
     def draw_coarsest(
-        self, condition: Condition, photo: Indices, z: Floats, temperature: Floats, given: Floats
+        self,
+        condition: Condition,
+        photo: Indices,
+        z: Floats,
+        temperature: Floats,
+        given: Floats,
+        tolerance: Floats,
     ) -> Floats:
         """Decode the coarsest level: (N, 2, 8, 8) a*b*. given: NaN where a cell is to be drawn."""
 

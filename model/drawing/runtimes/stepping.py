@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import openvino as ov
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from model.drawing.runtimes.numbers import ORDER, Numbers
 from model.drawing.runtimes.runtime import Floats, Indices
 from model.flow.cell_order import CALM_TEMPERATURE, DISTILLED_TEMPERATURE, HIDDEN, cell_exponents
-from model.flow.mixture_arrays import draw_outputs
+from model.flow.mixture_arrays import draw_outputs, log_prob_of_outputs
 from model.flow.sizes import CELLS
 
 __all__ = ["Stepper", "draw_alike"]
@@ -36,48 +36,100 @@ class Stepper:
         return _Stream(self._numbers.distilled_start, self._model("distilled"))
 
     def draw(
-        self, upcoming: Floats, past: Floats, photo: Indices, z: Floats, temperature: Floats, given: Floats
+        self,
+        upcoming: Floats,
+        past: Floats,
+        photo: Indices,
+        z: Floats,
+        temperature: Floats,
+        given: Floats,
+        tolerance: Floats,
     ) -> Floats:
         """Mirror `AutoregressiveLevel.draw`, but return (N, 64, 2) a*b*, row by row, standardized for the level.
 
         upcoming, past: from `condition_graph`, (P, 64, width). photo: (N,), index of each row's photo.
         """
-        order, known, latents, temperatures, share = _draw_order(self._numbers, z, temperature, given)
+        drawing, free = _draw_order(self._numbers, z, temperature, given), None
+        if (np.isfinite(given).any((1, 2, 3)) & (tolerance > 0)).any():
+            unknown = _draw_order(self._numbers, z, temperature, np.full_like(given, np.nan))
+            cells, outputs = self._draw(unknown, upcoming, past, photo)
+            log_prob = log_prob_of_outputs(outputs.reshape(-1, outputs.shape[-1]), cells.reshape(-1, 2))
+            free = _Free(cells, log_prob.reshape(CELLS, -1), tolerance)
+        cells, _ = self._draw(drawing, upcoming, past, photo, free)
+        by_row = np.argsort(drawing.order, axis=1).T[..., None]
+        return np.take_along_axis(cells, by_row, 0).transpose(1, 0, 2)
+
+    def _draw(
+        self, drawing: "_DrawOrder", upcoming: Floats, past: Floats, photo: Indices, free: "_Free | None" = None
+    ) -> tuple[Floats, Floats]:
+        """Return standardized cells in drawing order, (64, N, 2), and the parameters of their mixtures."""
+        order, known, latents, temperatures, share, ranks = drawing
         kinds = (("level", share > 0), ("distilled", share < 1))
         streams: list[_Stream] = [getattr(self, kind) for kind, draws in kinds if draws.any()]
         for stream in streams:
             stream.begin(upcoming[photo, order.T], past[photo, order.T])
-        cells = np.zeros((CELLS, len(z), 2), np.float32)
+        cells, outputs = np.zeros((CELLS, len(order), 2), np.float32), []
         warmth = np.ascontiguousarray(temperatures.T, np.float64)
         given_cells = np.ascontiguousarray(known.transpose(1, 0, 2), np.float32)
         noise = np.ascontiguousarray(latents.transpose(1, 0, 2), np.float64)
-        x = np.zeros((len(z), 2))
+        x = np.zeros((len(order), 2))
         for place in range(CELLS):
-            outputs = [stream.next(place, x) for stream in streams]
-            x = draw_outputs(_blend(outputs[0], outputs[-1], share), warmth[place], noise[place], given_cells[place])
-            cells[place] = x
+            blended = [stream.next(place, x) for stream in streams]
+            outputs.append(_blend(blended[0], blended[-1], share).copy())  # a stream writes each over the last
+            told = (
+                given_cells[place] if free is None else free.kept(ranks[:, place], outputs[place], given_cells[place])
+            )
+            cells[place] = x = draw_outputs(outputs[place], warmth[place], noise[place], told)
         if not np.isfinite(cells).all():
             for stream in streams:
                 stream.forget()
-        by_row = np.argsort(order, axis=1).T[..., None]
-        return np.take_along_axis(cells, by_row, 0).transpose(1, 0, 2)
+        return cells, np.stack(outputs)
 
 
-def _draw_order(
-    numbers: Numbers, z: Floats, temperature: Floats, given: Floats
-) -> tuple[Indices, Floats, Floats, Floats, Floats]:
+class _DrawOrder(NamedTuple):
+    """See `model.flow.autoregressive.DrawOrder`."""
+
+    order: Indices
+    known: Floats
+    latents: Floats
+    temperatures: Floats
+    share: Floats
+    ranks: Indices
+
+
+class _Free(NamedTuple):
+    """Mirrors `model.flow.autoregressive.Free`, cells first: (64, N, 2) and (64, N)."""
+
+    cells: Floats
+    log_prob: NDArray[np.float64]
+    tolerance: Floats
+
+    def kept(self, rank: Indices, output: Floats, given: Floats) -> Floats:
+        """Return the cell of each row to keep, (N, 2): the given one, or that at the rank, (N,), if its mixture allows.
+
+        NaN where a cell is to be drawn.
+        """
+        rows = np.arange(len(rank))
+        cells = self.cells[rank, rows]
+        loss = self.log_prob[rank, rows] - log_prob_of_outputs(output, cells)
+        keeps = (loss <= self.tolerance) & (self.tolerance > 0) & np.isnan(given[:, 0])
+        return np.where(keeps[:, None], cells, given)
+
+
+def _draw_order(numbers: Numbers, z: Floats, temperature: Floats, given: Floats) -> _DrawOrder:
     """Mirror `AutoregressiveLevel.draw_order`."""
     known = numbers.cells_in_order(given)
     ranks = np.argsort(~np.isfinite(known).all(-1), axis=1, kind="stable")
     calm, at = np.float32(CALM_TEMPERATURE), np.float32(DISTILLED_TEMPERATURE)
     share = np.maximum((temperature - at) / (1 - at), 1 - temperature / calm)
     colder = np.minimum(temperature / at, 1)[:, None] ** EXPONENTS[ranks]
-    return (
+    return _DrawOrder(
         ORDER[ranks],
         np.take_along_axis(known, ranks[..., None], 1),
         np.take_along_axis(z.reshape(-1, CELLS, 2), ranks[..., None], 1),
         colder * np.maximum(temperature, 1)[:, None],
         np.where(temperature < 1, np.maximum(share, 0), np.float32(1)),
+        ranks,
     )
 
 

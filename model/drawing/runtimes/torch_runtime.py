@@ -46,9 +46,15 @@ class TorchRuntime(Runtime):
 
     @torch.no_grad()
     def draw_coarsest(
-        self, condition: Condition, photo: Indices, z: Floats, temperature: Floats, given: Floats
+        self,
+        condition: Condition,
+        photo: Indices,
+        z: Floats,
+        temperature: Floats,
+        given: Floats,
+        tolerance: Floats,
     ) -> Floats:
-        rows, *numbers = (self._tensor(each) for each in (photo, z, temperature, given))
+        rows, *numbers = (self._tensor(each) for each in (photo, z, temperature, given, tolerance))
         return _array(self.cinn.draw_coarsest(condition.cells[0][rows], *numbers))
 
     @torch.no_grad()

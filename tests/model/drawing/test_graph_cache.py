@@ -40,7 +40,11 @@ def computed(checkpoint: Checkpoint, folder: Path) -> list[Floats]:
     condition = runtime.condition(100 * draws.random((1, 1, 256, 256), np.float32))
     z, between = draws.standard_normal((2, 128), np.float32), np.full(2, 0.9, np.float32)
     photo, given = np.zeros(2, np.int64), np.full((2, 2, 8, 8), np.nan, np.float32)
-    return [*condition.cells, *condition.maps, runtime.draw_coarsest(condition, photo, z, between, given)]
+    return [
+        *condition.cells,
+        *condition.maps,
+        runtime.draw_coarsest(condition, photo, z, between, given, np.zeros(2, np.float32)),
+    ]
 
 
 def loaded(cache: GraphCache) -> bytes | None:

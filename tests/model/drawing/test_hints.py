@@ -13,7 +13,7 @@ from skimage.color import rgb2lab
 from model.colorizer import CinnColorizer
 from model.drawing.hints import LEAST_SHARE, given_cells, match_hints, mend_hints
 from model.flow.checkpoint import Checkpoint
-from model.options import Hint, SampleOptions
+from model.options import Hint, InterpolationOptions, SampleOptions, TransferOptions, VariationOptions
 from model.pixels.bilateral import point_upsampler
 from model.pixels.color import photo_to_lightness, rgb_to_lab
 from model.pixels.resizing import resize_lightness
@@ -84,8 +84,41 @@ def test_no_place_or_color_is_an_error(colorizer: CinnColorizer, photo: NDArray[
 @pytest.mark.parametrize(("temperature", "least"), [(0.0, 0.01), (1.0, 0.02)])
 def test_hints_move_what_is_drawn_elsewhere(color, temperature: float, least: float) -> None:
     """Other cells are drawn given the hints: cells change even beyond the reach of the correction at a hint."""
-    plain, hinted = (color(SampleOptions(2, 1, temperature, hints=h)).images[:, -20:, -20:] for h in ((), HINTS[:1]))
+    plain, hinted = (
+        color(SampleOptions(2, 1, temperature, hints=hints, hint_spread=1)).images[:, -20:, -20:]
+        for hints in ((), HINTS[:1])
+    )
     assert np.abs(plain.astype(int) - hinted).mean() > least  # untrained cells depend little on others
+
+
+def test_a_smaller_spread_changes_fewer_cells(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
+    spreads = [0.0, 0.9999, 0.99999, 1.0]  # untrained cells depend little on others
+    small, plain = colorizer.shrink(photo), SampleOptions(4, 1)
+    tasks = [DrawTask(small, replace(plain, hints=HINTS, hint_spread=spread)) for spread in spreads]
+    free, *hinted = (drawn.coarsest for drawn in colorizer.draw_all([DrawTask(small, plain), *tasks]))
+    changed = [int((each != free).any(1).sum()) for each in hinted]
+    assert changed == sorted(changed)
+    assert changed[0] == 4 * len(HINTS)
+    assert changed[0] < changed[1] < changed[2] < changed[3]
+
+
+def test_variations_and_steps_keep_the_hints_of_their_colorings(color) -> None:
+    """Strength 0, and both ends of a path, are the hinted colorings themselves."""
+    plain = color(SampleOptions(4, 1, hints=HINTS)).images
+    same = color(VariationOptions(1, 1, 2, 0.0, 5, hints=HINTS)).images
+    steps = color(InterpolationOptions(3, 1, 0, to_index=2, hints=HINTS))
+    assert np.array_equal(same[0], plain[2])
+    assert np.array_equal(steps.images[0], plain[0])
+    assert np.array_equal(steps.images[2], plain[2])
+    assert mean_chroma_distance(steps.matches) < 1.5
+
+
+def test_the_colors_of_another_photo_follow_hints(color) -> None:
+    reference = np.random.default_rng(1).integers(0, 256, (40, 60, 3)).astype(np.uint8)
+    plain = color(TransferOptions(2, 1), reference)
+    taken = color(TransferOptions(2, 1, hints=HINTS), reference)
+    assert mean_chroma_distance(match_hints(plain.images, HINTS)) > 10
+    assert mean_chroma_distance(taken.matches) < 3
 
 
 def test_hints_are_met_at_the_lightness_that_a_faded_photo_has() -> None:

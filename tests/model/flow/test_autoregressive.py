@@ -75,6 +75,28 @@ def test_given_cells_stay_and_the_others_heed_them(level: AutoregressiveLevel) -
     assert_close(x[1], free[1])  # the other row has no given cells
 
 
+@pytest.mark.parametrize("tolerance", [0.0, 1e-4, 1e-3, math.inf])
+def test_a_cell_keeps_its_color_unless_given_cells_make_it_much_less_plausible(
+    level: AutoregressiveLevel, tolerance: float
+) -> None:
+    photo, z = draw(1, CELLS, 16), draw(1, 2 * CELLS)
+    given = torch.full((1, 2, 8, 8), math.nan, dtype=torch.float64)
+    given[0, :, 3, 3] = 4.0
+    x, free = (level.draw(z, photo, ones(1), level, each, tolerance * ones(1)) for each in (given, None))
+    before, _ = level.in_order(free)
+    prior = level.mixtures(before, photo).log_prob(before)[0]
+    order, _ = level.known_first(given, 1)
+    cells, _ = level.in_order(x, order)
+    mixtures = level.mixtures(cells, photo, order)
+    ranks = level.order.argsort()[order[0]]
+    loss = prior[ranks] - mixtures.log_prob(before[:, ranks])[0]
+    drawn = mixtures._quantiles(z.view(1, CELLS, 2)[:, ranks])
+    keeps = (loss <= tolerance) & (tolerance > 0)
+    expected = torch.where(keeps[:, None], before[0, ranks], drawn[0])
+    assert_close(cells[0, 1:], expected[1:])
+    assert keeps[1:].double().mean() == {0.0: 0, math.inf: 1}.get(tolerance, pytest.approx(0.5, abs=0.49))
+
+
 def test_hints_first_is_what_training_sees(level: AutoregressiveLevel) -> None:
     """A draw with given cells follows the density of `log_prob` in the order that begins with these cells."""
     photo, z = draw(1, CELLS, 16), draw(1, 2 * CELLS)

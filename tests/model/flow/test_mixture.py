@@ -11,7 +11,7 @@ from torch.testing import assert_close
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from model.flow.mixture import LEAST_DENSITY, Mixture
-from model.flow.mixture_arrays import draw_outputs, latents_of_outputs
+from model.flow.mixture_arrays import draw_outputs, latents_of_outputs, log_prob_of_outputs
 from tests.networks import draw
 
 ROWS = 300
@@ -83,6 +83,12 @@ def test_the_compiled_draw_of_outputs_is_the_definition(temperature: float) -> N
     expected[1] = given[1]
     arrays = [tensor.numpy() for tensor in (output, at(temperature), latents(), given)]
     assert_close(torch.from_numpy(draw_outputs(*arrays)), expected, rtol=1e-4, atol=1e-4)  # float32 outputs
+
+
+def test_the_compiled_density_of_outputs_is_the_definition() -> None:
+    output, x = 1.5 * draw(ROWS, 6 * 8, seed=6, dtype=torch.float32), latents().float()
+    expected = Mixture.from_output(output.double()).log_prob(x.double())
+    assert_close(torch.from_numpy(log_prob_of_outputs(output.numpy(), x.numpy())), expected, rtol=1e-5, atol=1e-5)
 
 
 def test_temperature_0_is_the_heaviest_component() -> None:

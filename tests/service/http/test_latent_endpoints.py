@@ -46,6 +46,17 @@ def test_hints(service, grey_png) -> None:
         assert coloring["hints"] == reports
 
 
+@pytest.mark.parametrize(
+    ("path", "fields"), [("variations", VARIATION), ("interpolations", PATH), ("transfers", {"reference": COLOR_PNG})]
+)
+def test_colorings_by_the_latent_tools_follow_hints(service, grey_png, path: str, fields: dict[str, object]) -> None:
+    answer = service.post_to(f"/v1/{path}", grey_png, hints=json.dumps(HINTS), hint_spread=0.25, **fields)
+    assert answer.status_code == 200, answer.text
+    assert all(len(coloring["hints"]) == 2 for coloring in answer.json()["data"])
+    (options,) = service.colorizer.options
+    assert (len(options.hints), options.hint_spread) == (2, 0.25)
+
+
 def test_hints_of_an_image_are_in_a_header_and_those_of_a_zip_in_its_members_comments(service, grey_png) -> None:
     image = service.post(grey_png, {"Accept": "image/*"}, n=1, hints=json.dumps(HINTS))
     assert image.headers["tintflow-delta-e"] == "3.50 3.50"
@@ -148,7 +159,7 @@ def test_interpolations_are_never_a_bare_image(service, grey_png) -> None:
         ("variations", VARIATION | {"levels": "8;16"}, f"{LEVELS} '8;16'"),
         ("variations", VARIATION | {"n": 17}, "n"),
         ("variations", VARIATION | {"noise_seed": -1}, "noise_seed"),
-        ("variations", VARIATION | {"hints": "[]"}, "hints"),
+        ("variations", VARIATION | {"rank": "none"}, "rank"),
         ("variations", VARIATION | {"reference": b"x"}, "reference"),
         ("transfers", {"reference": ""}, "reference: this field is required"),
         ("transfers", {"reference": "text"}, "reference"),
