@@ -6,12 +6,15 @@ trip, which is measured on latents. Color differences are ΔE76.
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, NamedTuple
 
+import cv2
 import numpy as np
 import torch
 import typer
 from numpy.typing import ArrayLike, NDArray
+from skimage.segmentation import felzenszwalb
 
 from benchmarks.cost import cost
 from benchmarks.network import load_colorizer
@@ -22,7 +25,8 @@ from benchmarks.quality.records import as_floats
 from benchmarks.report import JsonFile, Target, progress, write
 from model.colorizer import CinnColorizer, colorize
 from model.options import Hint, SampleOptions, TransferOptions, VariationOptions
-from model.pixels.color import rgb_to_lab
+from model.pixels.color import lab_to_rgb, rgb_to_lab
+from model.pixels.gamut import map_to_gamut
 from model.protocol import DrawTask
 from training.commands import RELEASED, Device, HeldOutPhotos, Weights, errors_printed
 from training.data import read_named_photos
@@ -33,6 +37,11 @@ SEED = 0
 STRENGTHS = (0.0, 0.2, 0.5, 1.0)
 CANDIDATES = 32
 HINTS = 3
+MOST = 0.35
+OTHER_HUES, CHROMAS = (1.2, 5.1), (25, 50)
+"""Ranges of a new color's hue, in radians from the present one, and of its chroma."""
+FAR = 0.1
+"""Distance from a thing, as a share of the photo's width, at which pixels should keep their colors."""
 N = 4
 MAX_PSNR = 100.0
 
@@ -115,21 +124,66 @@ def hinting(colorizer: CinnColorizer, photo: Photo, number: int) -> Figures:
     for y, x in zip(generator.integers(0, height, HINTS), generator.integers(0, width, HINTS), strict=True):
         red, green, blue = photo[y, x].tolist()
         hints.append(Hint((x + 0.5) / width, (y + 0.5) / height, (red, green, blue)))
-    plain = colorize(colorizer, photo, SampleOptions(N, SEED))
     task = SampleOptions(N, SEED, hints=tuple(hints))
     took = cost(colorize, colorizer, photo, task, repetitions=1)
-    hinted = colorize(colorizer, photo, task)
-    rmse_plain, rmse_hinted = rmse(plain.images, photo), rmse(hinted.images, photo)
+    tasks = {"plain": SampleOptions(N, SEED), "hinted": task, "exact": replace(task, hint_spread=1.0)}
+    drawn = {name: colorize(colorizer, photo, options) for name, options in tasks.items()}
+    errors = {name: rmse(each.images, photo) for name, each in drawn.items()}
     return {
-        "delta_e": [match.delta_e for match in itertools.chain(*hinted.matches)],
-        "rmse": rmse_plain,
-        "rmse_hinted": rmse_hinted,
-        "hinted_wins": rmse_hinted < rmse_plain,
-        "pairwise": mean_pairwise(plain.images),
-        "pairwise_hinted": mean_pairwise(hinted.images),
+        "delta_e": [match.delta_e for match in itertools.chain(*drawn["hinted"].matches)],
+        **{f"rmse_{name}": error for name, error in errors.items()},
+        "hinted_wins": errors["hinted"] < errors["plain"],
+        **{f"pairwise_{name}": mean_pairwise(each.images) for name, each in drawn.items()},
         "seconds": took.seconds,
         "cpu_seconds": took.cpu_seconds,
     }
+
+
+def recoloring(colorizer: CinnColorizer, photo: Photo, number: int) -> Figures:
+    """Give a thing another hue by one hint in its middle, at the default spread and at 1.
+
+    Measures the share of the wanted change of a*b* that the thing takes on average, and that far pixels take.
+    """
+    generator = np.random.default_rng((SEED, number))
+    thing = _thing(photo, generator)
+    y, x = np.unravel_index(_depth(np.pad(thing, 1))[1:-1, 1:-1].argmax(), thing.shape)
+    before = _lab(colorize(colorizer, photo, SampleOptions(1, SEED)).images[0])
+    hue = np.arctan2(before[2, y, x], before[1, y, x]) + generator.uniform(*OTHER_HUES)
+    chroma = generator.uniform(*CHROMAS) * np.array([np.cos(hue), np.sin(hue)])
+    wished = map_to_gamut(np.array([before[0, y, x], *chroma])[None, :, None])
+    red, green, blue = np.rint(255 * lab_to_rgb(wished)[0, :, 0]).astype(int).tolist()
+    hint = Hint((x + 0.5) / thing.shape[1], (y + 0.5) / thing.shape[0], (red, green, blue))
+    change = wished[0, 1:, 0] - before[1:, y, x]
+    far = _depth(~thing) >= FAR * thing.shape[1]
+    found: dict[str, ArrayLike] = {}
+    for name, spread in (("default", 0.5), ("exact", 1.0)):
+        options = SampleOptions(1, SEED, hints=(hint,), hint_spread=spread)
+        moved = (_lab(colorize(colorizer, photo, options).images[0]) - before)[1:]
+        share = np.tensordot(change, moved, 1) / np.square(change).sum()
+        found |= {f"thing_{name}": share[thing].mean(), f"far_{name}": share[far].mean() if far.any() else 0.0}
+    return found
+
+
+def _thing(photo: Photo, generator: np.random.Generator) -> NDArray[np.bool_]:
+    """Choose a segment with at most MOST of a photo's pixels, or else the smallest.
+
+    Source: Felzenszwalb and Huttenlocher 2004, Efficient Graph-Based Image Segmentation.
+    """
+    segments = felzenszwalb(photo, scale=300, sigma=0.8, min_size=photo.shape[0] * photo.shape[1] // 50)
+    sizes = np.bincount(segments.ravel())
+    small = np.flatnonzero(sizes <= max(MOST * segments.size, sizes.min()))
+    return np.asarray(segments == generator.choice(small))
+
+
+def _depth(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return each pixel's distance from the nearest one outside of a mask."""
+    distances = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return np.asarray(distances, np.float32)
+
+
+def _lab(image: Photo) -> NDArray[np.float32]:
+    """Return (3, H, W) CIELAB of (H, W, 3) sRGB."""
+    return rgb_to_lab(as_floats(image[None]).transpose(0, 3, 1, 2))[0]
 
 
 def mean_pairwise(images: Photo) -> float:
@@ -176,6 +230,12 @@ PROMISES = {
             np.median(found["delta_e"]) < 6 and found["hinted_wins"].mean() >= 0.8 and found["seconds"].mean() <= 3
         ),
         "median ΔE below 6, RMSE below that of unhinted samples on 80% of photos, n = 4 in 3 seconds",
+    ),
+    "recoloring": Promise(
+        recoloring,
+        50,
+        lambda found: found["thing_default"].mean() >= 0.5 and found["far_default"].mean() <= 0.25,
+        "a thing takes half of a wanted change of color on average, and pixels far from it at most a quarter",
     ),
 }
 

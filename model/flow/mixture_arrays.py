@@ -59,7 +59,8 @@ def log_prob_of_outputs(output: NDArray[np.float32], x: NDArray[np.float32]) -> 
 
 
 def begin_drawing() -> None:
-    """Draw once, since numba's first draw takes nearly a second longer."""
+    """Call every kernel once, since numba's first draw takes nearly a second longer."""
     output, cell = np.zeros((1, 6), np.float32), np.zeros((1, 2))
     draw_outputs(output, np.ones(1), cell, cell.astype(np.float32))
+    log_prob_of_outputs(output, cell.astype(np.float32))
     latents_of_outputs(output, cell)
