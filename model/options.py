@@ -21,6 +21,7 @@ __all__ = [
     "Look",
     "Option",
     "Options",
+    "Point",
     "SampleOptions",
     "TransferOptions",
     "VariationOptions",
@@ -57,6 +58,7 @@ class Option:
     """words that a request may give in place of a value"""
 
 
+Color = tuple[int, int, int]
 ZeroToOne = Annotated[float, Ge(0), Le(1)]
 Seed = Annotated[int, Ge(0), Le(MAX_SEED)]
 Index = Annotated[int, Ge(0), Le(MAX_CANDIDATES - 1)]
@@ -88,14 +90,20 @@ LatentNorm = Annotated[
 
 
 @dataclass(frozen=True)
-class Hint:
-    """A color wished for at a point of the photo."""
+class Point:
+    """A point of the photo."""
 
     x: float
     """0 left … 1 right"""
     y: float
     """0 top … 1 bottom"""
-    color: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Hint(Point):
+    """A color wished for at a point of the photo."""
+
+    color: Color
     """sRGB, 0 … 255; the photo keeps its own lightness, so only a*b* count"""
 
 
@@ -190,7 +198,10 @@ class VariationOptions(Look, Hinted, Counted):
     n: Count
     seed: OriginalSeed
     index: OriginalIndex
-    strength: Annotated[ZeroToOne, Option("0 = the coloring itself, 1 = independent of it", 0.3, default=0.3)]
+    strength: Annotated[
+        ZeroToOne,
+        Option("0 = the coloring itself, 1 = independent of it; without effect where `at` is given", 0.3, default=0.3),
+    ]
     noise_seed: Annotated[Seed, Option("seed of the new noise; left out = random", 11, default=RANDOM)]
     levels: Annotated[
         Annotated[tuple[Literal[8, 16, 32, 64], ...], MinLen(1), MaxLen(4)] | None,
@@ -201,6 +212,14 @@ class VariationOptions(Look, Hinted, Counted):
             words={"coarse": (8, 16), "fine": (32, 64), "all": (8, 16, 32, 64)},
         ),
     ] = None
+    at: Annotated[
+        tuple[Point, ...],
+        MaxLen(MAX_HINTS),
+        Option(
+            "points on things that get other colors, while the rest of the coloring stays; in a form, a JSON array",
+            [{"x": 0.31, "y": 0.62}],
+        ),
+    ] = ()
     temperature: Temperature = None
     latent_norm: LatentNorm = None
     offset: Offset = 0

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from model.options import PLAIN, Hint, Look, Options
+from model.options import PLAIN, Color, Hint, Look, Options
 
 __all__ = [
     "IMAGES_BYTES",
@@ -134,6 +134,8 @@ class Drawn:
     """(N, 2, 8, 8) a*b* of the coarsest level, which `select=diverse` compares"""
     bits_before_hints: tuple[float, ...]
     """bits_per_dim before the correction at hints, which `select=likely` compares"""
+    colors: tuple[tuple[Color, ...], ...]
+    """new colors of each sample at the points of `VariationOptions.at` inside the frame"""
     hints: tuple[Hint, ...] = ()
     """the hints that the samples follow"""
     frame: Frame = NO_FRAME

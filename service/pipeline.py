@@ -13,7 +13,7 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from model.options import Options, SampleOptions, VariationOptions
+from model.options import Color, Options, SampleOptions, VariationOptions
 from model.protocol import Colorizer, Drawn, DrawTask, HintMatch, SmallPhoto
 from service.api import schemas
 from service.api.endpoints import ColorEndpoint, Endpoint
@@ -138,12 +138,12 @@ class Pipeline:
             return encode(rgb, photo.alpha, output_format, quality, xmp)
 
         async def samples() -> AsyncGenerator[Sample]:
-            numbers = zip(drawn.indices, drawn.bits_per_dim, drawn.latent_norms, strict=True)
+            numbers = zip(drawn.indices, drawn.bits_per_dim, drawn.latent_norms, drawn.colors, strict=True)
             finished = self._tools.steps.finish(photo.pixels, drawn, options)
             size = len(drawn.indices), photo.width * photo.height
             async with aclosing(lane.finish(finished, to_file, timer.seconds, turn, *size)) as files:
                 async for data, hints in files:
-                    index, bits_per_dim, latent_norm = next(numbers)
+                    index, bits_per_dim, latent_norm, colors = next(numbers)
                     coloring = schemas.Coloring(
                         index=index,
                         b64_json="",
@@ -151,6 +151,7 @@ class Pipeline:
                         bits_per_dim=bits_per_dim,
                         latent_norm=latent_norm,
                         hints=[_report(match) for match in hints] or None,
+                        at=[_hex(color) for color in colors] or None,
                     )
                     yield Sample(data, coloring)
             self.place.give_back("pixels")  # its photo is gone
@@ -299,8 +300,11 @@ class _Timer:
 
 
 def _report(match: HintMatch) -> schemas.HintReport:
-    color = f"#{bytes(match.color).hex()}"
-    return schemas.HintReport(color=color, delta_e=match.delta_e, delta_chroma=match.delta_chroma)
+    return schemas.HintReport(color=_hex(match.color), delta_e=match.delta_e, delta_chroma=match.delta_chroma)
+
+
+def _hex(color: Color) -> str:
+    return f"#{bytes(color).hex()}"
 
 
 async def _ends(work: asyncio.Future[Any], seconds: float) -> bool:

@@ -85,7 +85,7 @@ def _drawn(options: SampleOptions) -> Drawn:
     number = options.n
     zeros, small = (0.0,) * number, np.zeros((number, 2, 8, 8), np.float32)
     times = {"condition": 0.0, "sample": 0.0}
-    return Drawn(small, tuple(range(number)), zeros, zeros, 1.0, times, small, zeros, options.hints)
+    return Drawn(small, tuple(range(number)), zeros, zeros, 1.0, times, small, zeros, ((),) * number, options.hints)
 
 
 def main() -> None:

@@ -8,20 +8,34 @@ points.
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import InputError
 from model.flow.sizes import SIDE
-from model.options import MAX_HINTS, Hint, check_range
+from model.options import MAX_HINTS, Color, Hint, Point, check_range
 from model.pixels.bilateral import TAPS, area_average, point_upsampler
-from model.pixels.color import rgb_to_lab
+from model.pixels.color import lab_to_rgb, rgb_to_lab
 from model.pixels.gamut import map_to_gamut
 from model.protocol import Frame, HintMatch, SmallPhoto
 
-__all__ = ["check_hints", "given_cells", "hints_inside", "match_hints", "mend_hints", "tolerance_of"]
+__all__ = [
+    "cells_of",
+    "check_hints",
+    "check_points",
+    "colors_of",
+    "drawn_chroma",
+    "given_cells",
+    "match_hints",
+    "mend_hints",
+    "points_inside",
+    "tolerance_of",
+    "wished_chroma",
+]
+
+P = TypeVar("P", bound=Point)
 
 PIXELS = 8
 """Side of a cell in pixels of 64×64, the size at which lightness is compared with a hint's point."""
@@ -47,11 +61,19 @@ ROUNDS = 2
 def check_hints(hints: Sequence[Hint], spread: float) -> None:
     """Raise InputError for too many hints, or for one or their spread out of range."""
     check_range("hint_spread", spread, 0, 1)
-    if len(hints) > MAX_HINTS:
-        raise InputError("hints", f"at most {MAX_HINTS}", len(hints))
+    check_points("hints", hints)
     for hint in hints:
-        if not (0 <= hint.x <= 1 and 0 <= hint.y <= 1 and all(0 <= value <= 255 for value in hint.color)):
-            raise InputError("hints", "x and y from 0 to 1, color from 0 to 255", hint)
+        if not all(0 <= value <= 255 for value in hint.color):
+            raise InputError("hints", "color from 0 to 255", hint)
+
+
+def check_points(name: str, points: Sequence[Point]) -> None:
+    """Raise InputError for too many points of an option, or for one out of range."""
+    if len(points) > MAX_HINTS:
+        raise InputError(name, f"at most {MAX_HINTS}", len(points))
+    for point in points:
+        if not (0 <= point.x <= 1 and 0 <= point.y <= 1):
+            raise InputError(name, "x and y from 0 to 1", point)
 
 
 def tolerance_of(spread: float) -> float:
@@ -59,20 +81,30 @@ def tolerance_of(spread: float) -> float:
     return math.inf if spread == 0 else HALF_TOLERANCE * (1 - spread) / spread
 
 
-def hints_inside(hints: Sequence[Hint], frame: Frame) -> list[Hint]:
-    """Return hints with points relative to the photo inside its frame; drop those on the frame, which stays gray."""
-    points = [frame.point_inside(hint.x, hint.y) for hint in hints]
-    moved = (replace(hint, x=x, y=y) for hint, (x, y) in zip(hints, points, strict=True))
-    return [hint for hint in moved if 0 <= hint.x <= 1 and 0 <= hint.y <= 1]
+def points_inside(points: Sequence[P], frame: Frame) -> list[P]:
+    """Return points relative to the photo inside its frame; drop those on the frame, which stays gray."""
+    places = [frame.point_inside(point.x, point.y) for point in points]
+    moved = (replace(point, x=x, y=y) for point, (x, y) in zip(points, places, strict=True))
+    return [point for point in moved if 0 <= point.x <= 1 and 0 <= point.y <= 1]
 
 
-def given_cells(photo: SmallPhoto, hints: Sequence[Hint]) -> NDArray[np.float32]:
+def cells_of(points: Sequence[Point]) -> NDArray[np.bool_]:
+    """Return (8, 8): whether a point lies in each cell."""
+    cells = np.zeros((SIDE, SIDE), np.bool_)
+    for point in points:
+        cells[_pixel(point, cells.shape)] = True
+    return cells
+
+
+def given_cells(photo: SmallPhoto, hints: Sequence[Hint], at: Sequence[Point] = ()) -> NDArray[np.float32]:
     """Return (2, 8, 8) a*b* of the coarsest cells with hints (the mean of several hints), NaN elsewhere.
+
+    at: points whose cells are to be drawn right after these; infinity in such cells without hints.
 
     A color that sRGB lacks at its point's lightness is replaced by the nearest of the same hue. The fewer of a cell's
     pixels are as light as the hint's point, the weaker the cell's color.
     """
-    wished = _wished_chroma(hints, photo.own_lightness)
+    wished = wished_chroma(photo, hints)
     small = area_average(photo.lightness, (PIXELS * SIDE, PIXELS * SIDE))
     cells, counts = np.zeros((2, SIDE, SIDE), np.float32), np.zeros((SIDE, SIDE), np.float32)
     for hint, chroma in zip(hints, wished, strict=True):
@@ -82,32 +114,53 @@ def given_cells(photo: SmallPhoto, hints: Sequence[Hint]) -> NDArray[np.float32]
         counts[row, column] += 1
     cells /= np.maximum(counts, 1)
     cells[:, counts == 0] = np.nan
+    cells[:, cells_of(at) & (counts == 0)] = np.inf
     return cells
 
 
-def mend_hints(chroma: NDArray[np.float32], photo: SmallPhoto, hints: Sequence[Hint]) -> NDArray[np.float32]:
-    """Return (N, 2, h, w) a*b* that, when upsampled, have the desired colors at the hints' points.
+def mend_hints(
+    chroma: NDArray[np.float32], photo: SmallPhoto, points: Sequence[Point], wished: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return (N, 2, h, w) a*b* that, when upsampled, have the desired colors at K points.
 
-    The correction is a sum of Gaussians of distance and of lightness around the hints, fitted by regularized least
-    squares. No a*b* moves more than MARGIN outside the range of the hints' colors, unless it was there before;
-    contradicting hints in one place are met on average.
+    The correction is a sum of Gaussians of distance and of lightness around the points, fitted by regularized least
+    squares. No a*b* moves more than MARGIN outside the range of the desired colors, unless it was there before;
+    contradicting colors in one place are met on average.
+
+    wished: (N, K, 2) or (K, 2) a*b*.
     """
     lightness = photo.own_lightness
-    points = [_pixel(hint, lightness.shape) for hint in hints]
-    wished = _wished_chroma(hints, lightness)
     small = area_average(photo.lightness, chroma.shape[2:])
-    bumps = np.stack([_bump(small, photo.lightness, hint) for hint in hints])
+    bumps = np.stack([_bump(small, photo.lightness, point) for point in points])
     # effect of each Gaussian on the color at each point: (K, K)
-    upsample = point_upsampler(lightness, small.shape, points)
+    upsample = point_upsampler(lightness, small.shape, [_pixel(point, lightness.shape) for point in points])
     moves = upsample(bumps[:, None])[..., 0].T
-    fit = np.linalg.solve(moves.T @ moves + RIDGE * np.eye(len(hints), dtype=np.float32), moves.T)
-    lowest = np.minimum(chroma, wished.min(0)[:, None, None] - MARGIN)
-    highest = np.maximum(chroma, wished.max(0)[:, None, None] + MARGIN)
+    fit = np.linalg.solve(moves.T @ moves + RIDGE * np.eye(len(points), dtype=np.float32), moves.T)
+    lowest = np.minimum(chroma, wished.min(-2)[..., None, None] - MARGIN)
+    highest = np.maximum(chroma, wished.max(-2)[..., None, None] + MARGIN)
     mended = chroma
     for _ in range(ROUNDS):
         weights = fit @ (wished - upsample(mended))
         mended = np.clip(mended + np.tensordot(weights, bumps, (1, 0)), lowest, highest)
     return mended
+
+
+def wished_chroma(photo: SmallPhoto, hints: Sequence[Hint]) -> NDArray[np.float32]:
+    """Return (K, 2) a*b* of the hints, mapped to the gamut at the lightness of their points."""
+    lab = _lab(np.array([hint.color for hint in hints]).reshape(-1, 3))
+    return _possible(photo, hints, lab[None, 1:].transpose(0, 2, 1))[0]
+
+
+def drawn_chroma(photo: SmallPhoto, points: Sequence[Point], coarsest: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the a*b* of the points' cells in (N, 2, 8, 8), mapped to the gamut at the points' lightness: (N, K, 2)."""
+    places = np.array([_pixel(point, (SIDE, SIDE)) for point in points], np.intp).reshape(-1, 2)
+    return _possible(photo, points, coarsest[:, :, places[:, 0], places[:, 1]].transpose(0, 2, 1))
+
+
+def colors_of(photo: SmallPhoto, points: Sequence[Point], chroma: NDArray[np.float32]) -> list[tuple[Color, ...]]:
+    """Return the sRGB of (N, K, 2) a*b* at the points' lightness: N tuples of K colors."""
+    colors = lab_to_rgb(_lab_of(photo, points, chroma)).transpose(0, 2, 1)
+    return [tuple(map(tuple, each)) for each in np.rint(255 * colors).clip(0, 255).astype(int).tolist()]
 
 
 def match_hints(images: NDArray[np.uint8], hints: Sequence[Hint]) -> tuple[tuple[HintMatch, ...], ...]:
@@ -123,29 +176,29 @@ def match_hints(images: NDArray[np.uint8], hints: Sequence[Hint]) -> tuple[tuple
     return tuple(matches)
 
 
-def _bump(small: NDArray[np.float32], lightness: NDArray[np.float32], hint: Hint) -> NDArray[np.float32]:
-    """Return the share of a hint's correction for each pixel of (h, w) L*, up to 1; see `_likeness`."""
-    row, column = _pixel(hint, small.shape)
+def _bump(small: NDArray[np.float32], lightness: NDArray[np.float32], point: Point) -> NDArray[np.float32]:
+    """Return the share of a point's correction for each pixel of (h, w) L*, up to 1; see `_likeness`."""
+    row, column = _pixel(point, small.shape)
     y, x = (np.arange(side) for side in small.shape)
     square = (y[:, None] - row) ** 2 + (x[None] - column) ** 2
-    return (np.exp(-square / (2 * REACH**2)) * _likeness(small, lightness, hint)).astype(np.float32)
+    return (np.exp(-square / (2 * REACH**2)) * _likeness(small, lightness, point)).astype(np.float32)
 
 
-def _likeness(small: NDArray[np.float32], lightness: NDArray[np.float32], hint: Hint) -> NDArray[np.float32]:
-    """Return the similarity, up to 1, of each pixel of (h, w) L* to the hint's point in the whole (H, W) L*.
+def _likeness(small: NDArray[np.float32], lightness: NDArray[np.float32], point: Point) -> NDArray[np.float32]:
+    """Return the similarity, up to 1, of each pixel of (h, w) L* to a point of the whole (H, W) L*.
 
-    At an edge, the small pixel at the hint may differ from the point; similar pixels, from which the point's color is
+    At an edge, the small pixel at the point may differ from it; similar pixels, from which the point's color is
     upsampled, then lie beside it.
     """
-    row, column = _pixel(hint, small.shape)
+    row, column = _pixel(point, small.shape)
     rows, columns = (slice(max(0, center - TAPS // 2), center + TAPS // 2 + 1) for center in (row, column))
     near = small[rows, columns]
-    difference = small - np.clip(lightness[_pixel(hint, lightness.shape)], near.min(), near.max())
+    difference = small - np.clip(lightness[_pixel(point, lightness.shape)], near.min(), near.max())
     return np.asarray(np.exp(-(difference**2) / (2 * LIGHTNESS_REACH**2)), np.float32)
 
 
-def _pixel(hint: Hint, shape: Sequence[int]) -> tuple[int, int]:
-    return min(int(hint.y * shape[0]), shape[0] - 1), min(int(hint.x * shape[1]), shape[1] - 1)
+def _pixel(point: Point, shape: Sequence[int]) -> tuple[int, int]:
+    return min(int(point.y * shape[0]), shape[0] - 1), min(int(point.x * shape[1]), shape[1] - 1)
 
 
 def _lab(colors: NDArray[Any]) -> NDArray[np.float32]:
@@ -153,8 +206,13 @@ def _lab(colors: NDArray[Any]) -> NDArray[np.float32]:
     return np.asarray(rgb_to_lab(colors.T[None].astype(np.float32) / 255)[0], np.float32)
 
 
-def _wished_chroma(hints: Sequence[Hint], lightness: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return (K, 2) a*b* of the hints, mapped to the gamut at the lightness of their points in (H, W) L*."""
-    lab = _lab(np.array([hint.color for hint in hints]))
-    lab[0] = [lightness[_pixel(hint, lightness.shape)] for hint in hints]
-    return np.asarray(map_to_gamut(lab[None])[0, 1:].T)
+def _lab_of(photo: SmallPhoto, points: Sequence[Point], chroma: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return (N, 3, K) CIELAB of (N, K, 2) a*b*, at the lightness of K points."""
+    lightness = [photo.own_lightness[_pixel(point, photo.own_lightness.shape)] for point in points]
+    levels = np.broadcast_to(np.array(lightness, np.float32), (len(chroma), 1, len(points)))
+    return np.concatenate((levels, chroma.transpose(0, 2, 1)), 1)
+
+
+def _possible(photo: SmallPhoto, points: Sequence[Point], chroma: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Map (N, K, 2) a*b* to the gamut at the lightness of K points."""
+    return np.asarray(map_to_gamut(_lab_of(photo, points, chroma))[:, 1:].transpose(0, 2, 1), np.float32)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from model.drawing.hints import check_hints, given_cells, hints_inside, tolerance_of
+from model.drawing.hints import check_hints, check_points, given_cells, points_inside, tolerance_of
 from model.drawing.latents import (
     deviations_at,
     draw_latents,
@@ -29,6 +29,8 @@ from model.options import (
     TRANSFER_WEIGHTS,
     Hint,
     InterpolationOptions,
+    Options,
+    Point,
     SampleOptions,
     TransferOptions,
     VariationOptions,
@@ -79,13 +81,25 @@ class Draws(NamedTuple):
     hints: tuple[Hint, ...] = ()
     hints_inside: Sequence[Hint] = ()
     """hints without those on the photo's frame, with points relative to the inside"""
+    at: Sequence[Point] = ()
+    """points that get other colors, as `hints_inside`"""
+    fresh: Floats | None = None
+    """(N, 128) latents of these colors"""
     ranked: bool = False
     """sort samples, likeliest first"""
 
-    def following(self, hints: tuple[Hint, ...], inside: Sequence[Hint], given: Floats, tolerance: float) -> "Draws":
-        """Return the same draws with hints. given: (2, 8, 8)."""
-        cells = np.broadcast_to(given, (len(self.latents[0]), *given.shape))
-        return self._replace(given=cells, tolerance=tolerance, hints=hints, hints_inside=inside)
+    def following(self, photo: SmallPhoto, options: Options) -> "Draws":
+        """Return the same draws with the options' hints."""
+        inside = points_inside(options.hints, photo.frame)
+        if not (inside or self.at):
+            return self._replace(hints=options.hints)
+        given = given_cells(photo, inside, self.at)
+        return self._replace(
+            given=np.broadcast_to(given, (len(self.latents[0]), *given.shape)),
+            tolerance=tolerance_of(options.hint_spread),
+            hints=options.hints,
+            hints_inside=inside,
+        )
 
     def chosen(self, condition: Condition, coarsest: Floats) -> tuple[Floats, "Draws"]:
         """Return the draws to complete, and the facts about them."""
@@ -114,11 +128,7 @@ class Planner:
         check_together(options, task.reference is not None)
         check_hints(options.hints, options.hint_spread)
         plan = self._plan(task)
-        inside = hints_inside(options.hints, task.photo.frame)
-        if not inside:
-            return lambda: plan()._replace(hints=options.hints)
-        given, tolerance = given_cells(task.photo, inside), tolerance_of(options.hint_spread)
-        return lambda: plan().following(options.hints, inside, given, tolerance)
+        return lambda: plan().following(task.photo, options)
 
     def _plan(self, task: DrawTask) -> Plan:
         """Return the plan of a task without its hints."""
@@ -161,9 +171,13 @@ class Planner:
         if noise_seed == options.seed:  # else the noise would equal the latent that it is mixed with
             noise_seed = _other_seeds(noise_seed)[0]
         noise = self._latents(noise_seed, numbers, drawing)
+        check_points("at", options.at)
+        if options.at:
+            same = [np.repeat(z, options.n, 0) for z in origin]
+            at = points_inside(options.at, photo.frame)
+            return lambda: _draws(same, numbers, drawing)._replace(at=at, fresh=noise[0])
         kept = (1 - options.strength**2) ** 0.5
         weights = [kept if size in moved else 1.0 for size in self._sizes]
-
         latents = mix_latents(origin, noise, weights)
         if options.latent_norm is not None and options.strength > 0:  # at 0, latents must stay bit-identical
             latents = rescale_latents(latents, options.latent_norm)

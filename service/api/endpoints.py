@@ -71,7 +71,9 @@ class ColorEndpoint(Endpoint[Parameters]):
     def asked(self, parameters: Parameters) -> Options:
         """Return the model's options that the parameters stand for."""
         values = {each.name: getattr(parameters, each.name) for each in fields(self.options)}
-        values["hints"] = tuple(point.hint() for point in values["hints"])
+        for name in ("hints", "at"):
+            if name in values:
+                values[name] = tuple(place.option() for place in values[name])
         return self.options(**values)
 
 

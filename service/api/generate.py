@@ -11,7 +11,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
-from model.options import MAX_CANDIDATES, MAX_HINTS, MAX_SEED, RANDOM, TRANSFER_WEIGHTS, Hint
+from model.options import MAX_CANDIDATES, MAX_HINTS, MAX_SEED, RANDOM, TRANSFER_WEIGHTS, Point
 from service.api.endpoints import COLOR_ENDPOINTS, COLORIZATIONS, INTERPOLATIONS, VARIATIONS, ColorEndpoint
 from service.api.formats import OutputFormat
 from service.api.parameters import Parameters, bounds_of, option_of, parts_of
@@ -33,16 +33,21 @@ from typing import Literal, Required, TypedDict
 from service.api.formats import OutputFormat
 from service.client.photos import PhotoSource
 
-__all__ = ["ColorizationFields", "Hint", "InterpolationFields", "TransferFields", "VariationFields"]
+__all__ = ["ColorizationFields", "Hint", "InterpolationFields", "Point", "TransferFields", "VariationFields"]
 
 
-class Hint(TypedDict):
-    """A color wished for at a point of the photo."""
+class Point(TypedDict):
+    """A point of the photo."""
 
     x: float
     """0 = left, 1 = right"""
     y: float
     """0 = top, 1 = bottom"""
+
+
+class Hint(Point):
+    """A color wished for at a point of the photo."""
+
     color: str
     """`#rrggbb`"""
 '''
@@ -126,7 +131,7 @@ def _written(hint: Any) -> str:
         return f"Literal[{_listed(get_args(hint))}]"
     if get_origin(hint) is tuple:
         (part, _) = get_args(hint)
-        return f"Sequence[{'Hint' if part is Hint else _written(part)}]"
+        return f"Sequence[{_written(part)}]"
     if isinstance(hint, type):
         return hint.__name__
     return " | ".join(_written(part) for part in get_args(hint))
@@ -172,7 +177,7 @@ def _rows(endpoint: ColorEndpoint) -> Iterator[str]:
 
 def _values(hint: Any) -> str:
     parts, (low, high, longest) = [*parts_of(hint)], bounds_of(hint)
-    if longest and Hint in parts:
+    if longest and any(isinstance(part, type) and issubclass(part, Point) for part in parts):
         return f"up to {longest} points"
     if choices := next((get_args(part) for part in parts if get_origin(part) is Literal), None):
         return ", ".join(f"`{each}`" for each in choices)

@@ -9,13 +9,14 @@ from annotated_types import Ge, Le, MaxLen
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from model.options import MAX_SEED, RANDOM, Hint, Option, Options
+from model.options import MAX_SEED, RANDOM, Hint, Option, Options, Point
 from service.api import strict_json
 from service.api.formats import OutputFormat
 
 __all__ = [
     "LikelihoodParameters",
     "Parameters",
+    "PhotoPoint",
     "PointColor",
     "bounds_of",
     "option_of",
@@ -77,20 +78,33 @@ class LikelihoodParameters(_Strict):
     """A likelihood has no parameters: the photo is all."""
 
 
-class PointColor(_Strict):
-    """A color wished for at a point of the photo."""
+class PhotoPoint(_Strict):
+    """A point of the photo."""
 
     x: float = Field(ge=0, le=1, description="0 = left, 1 = right", examples=[0.31])
     y: float = Field(ge=0, le=1, description="0 = top, 1 = bottom", examples=[0.62])
+
+    def option(self) -> Point:
+        """Return the model's own form."""
+        return Point(self.x, self.y)
+
+
+class PointColor(PhotoPoint):
+    """A color wished for at a point of the photo."""
+
     color: str = Field(
         pattern="^#[0-9a-fA-F]{6}$",
         description="sRGB; the photo keeps its own lightness, so that hue and chroma alone are followed",
         examples=["#a03c28"],
     )
 
-    def hint(self) -> Hint:
+    def option(self) -> Hint:
         red, green, blue = bytes.fromhex(self.color[1:])
         return Hint(self.x, self.y, (red, green, blue))
+
+
+PLACES: dict[Any, Any] = {tuple[Point, ...]: tuple[PhotoPoint, ...], tuple[Hint, ...]: tuple[PointColor, ...]}
+"""types of options that are points, and of their request fields"""
 
 
 def parameters_of(
@@ -128,8 +142,8 @@ def _wire_type(hint: Any, option: Option) -> Any:
     *_, longest = bounds_of(hint)
     if longest is None:
         return hint
-    if base == tuple[Hint, ...]:
-        return Annotated[tuple[PointColor, ...], *ranges, _at_most(longest), BeforeValidator(_array)]
+    if base in PLACES:
+        return Annotated[PLACES[base], *ranges, _at_most(longest), BeforeValidator(_array)]
     return Annotated[hint, _at_most(longest), BeforeValidator(_numbers(option.words or {}))]
 
 

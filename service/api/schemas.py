@@ -59,6 +59,11 @@ class Coloring(BaseModel):
     )
     latent_norm: float = Field(description="‖z‖/√dim, before saturation and warmth", examples=[0.81])
     hints: list[HintReport] | None = Field(default=None, description="one item for each hint; absent without hints")
+    at: list[str] | None = Field(
+        default=None,
+        description="the new colors at the points of `at` that are not on a frame; absent without such points",
+        examples=[["#94412f"]],
+    )
 
 
 class Timings(BaseModel):

@@ -311,17 +311,21 @@ def _fields(options: dict[str, Any], endpoint: ColorEndpoint) -> dict[str, Any]:
     """Return the options that are fields of the interface and are given."""
     names = {*endpoint.parameters.model_fields, *endpoint.files}
     fields = {name: value for name, value in options.items() if name in names and value not in (None, [], ())}
-    if "hints" in fields:
-        fields["hints"] = [_hint(text) for text in fields["hints"]]
+    for name in o.POINTS.keys() & fields:
+        fields[name] = [_point(name, text) for text in fields[name]]
     return fields
 
 
-def _hint(text: str) -> dict[str, float | str]:
+def _point(name: str, text: str) -> dict[str, float | str]:
+    """Read a point of the photo, and its color if the field takes one."""
+    (flag,), (form, _) = o.FLAGS[name], o.POINTS[name]
+    parts = text.split(",")
     try:
-        x, y, color = text.split(",")
-        place = {"x": float(x), "y": float(y)}
-    except ValueError as error:
-        raise typer.BadParameter(f"expected X,Y,#RRGGBB, got {text}", param_hint="--hint") from error
+        place = {"x": float(parts[0]), "y": float(parts[1])}
+        if len(parts) != len(form.split(",")):
+            raise ValueError(text)
+    except (ValueError, IndexError) as error:
+        raise typer.BadParameter(f"expected {form}, got {text}", param_hint=flag) from error
     if not all(0 <= each <= 1 for each in place.values()):  # NaN neither; JSON does not have it
-        raise typer.BadParameter(f"expected X and Y from 0 to 1, got {text}", param_hint="--hint")
-    return {**place, "color": color.strip()}
+        raise typer.BadParameter(f"expected X and Y from 0 to 1, got {text}", param_hint=flag)
+    return {**place, "color": parts[2].strip()} if parts[2:] else {**place}

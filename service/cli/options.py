@@ -41,10 +41,22 @@ FLAGS = {
     "temperature": ("--temperature", "-t"),
     "output_format": ("--output-format", "-f"),
     "hints": ("--hint",),
+    "at": ("--at",),
     "reference": ("--reference", "-r"),
 }
 """flags of fields whose option is not simply their name"""
-HINT = "color that all colorings follow at a point of the photo, x and y from 0 to 1; may be given several times"
+POINTS = {
+    "hints": (
+        "X,Y,#RRGGBB",
+        "color that all colorings follow at a point of the photo, x and y from 0 to 1; may be given several times",
+    ),
+    "at": (
+        "X,Y",
+        "point on a thing that gets other colors, while the rest of the coloring stays, x and y from 0 to 1; may be "
+        "given several times",
+    ),
+}
+"""form and help of the options that are points, each given by itself; their fields are arrays"""
 NOT_OPTIONS = {"response_format"}
 
 
@@ -137,14 +149,13 @@ def _place(parameter: Parameter) -> tuple[bool, bool, bool]:
 
 def option(name: str, endpoint: ColorEndpoint = COLORIZATIONS) -> Any:
     field = endpoint.parameters.model_fields[name]
-    is_hint = name == "hints"  # the option is repeated; its field is an array
-    text = HINT if is_hint else field.description or name
+    form, text = POINTS.get(name, (None, field.description or name))
     low, high, items = bounds_of(field.annotation, *field.metadata)  # of arrays, which are text here: those of an item
     return typer.Option(
         *FLAGS.get(name, ()),
         min=None if items else low,
         max=None if items else high,
-        metavar="X,Y,#RRGGBB" if is_hint else None,
+        metavar=form,
         help=f"{text[0].upper()}{text[1:]}.".replace("'", "’"),  # zsh's completion loses straight ones
         rich_help_panel=FILES if name.startswith("output_") else MODEL,
     )
@@ -161,8 +172,8 @@ def _default(field: FieldInfo) -> Any:
 
 
 def _type(name: str, field: FieldInfo) -> Any:
-    """Return the type of an option: arrays are text, as in a form; hints are given one by one."""
-    if name == "hints":
+    """Return the type of an option: arrays are text, as in a form; points are given one by one."""
+    if name in POINTS:
         return list[str] | None
     parts = list(parts_of(field.annotation))
     kinds: list[Any] = [each for each in parts if get_origin(each) is Literal or each in (int, float)]

@@ -10,7 +10,7 @@ from service.client import errors
 from service.client.answers import Coloring, ColorizationResponse
 from service.client.client import AsyncClient, Client
 from service.client.errors import *  # noqa: F403  # its __all__ is part of the one below
-from service.client.fields import ColorizationFields, Hint, InterpolationFields, TransferFields, VariationFields
+from service.client.fields import ColorizationFields, Hint, InterpolationFields, Point, TransferFields, VariationFields
 from service.client.folder import FolderPhoto
 from service.client.photos import PhotoSource
 from service.client.streams import AsyncColoringStream, ColoringStream
@@ -31,6 +31,7 @@ __all__ = [
     "Model",
     "ModelList",
     "PhotoSource",
+    "Point",
     "TransferFields",
     "VariationFields",
 ]

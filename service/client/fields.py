@@ -6,16 +6,21 @@ from typing import Literal, Required, TypedDict
 from service.api.formats import OutputFormat
 from service.client.photos import PhotoSource
 
-__all__ = ["ColorizationFields", "Hint", "InterpolationFields", "TransferFields", "VariationFields"]
+__all__ = ["ColorizationFields", "Hint", "InterpolationFields", "Point", "TransferFields", "VariationFields"]
 
 
-class Hint(TypedDict):
-    """A color wished for at a point of the photo."""
+class Point(TypedDict):
+    """A point of the photo."""
 
     x: float
     """0 = left, 1 = right"""
     y: float
     """0 = top, 1 = bottom"""
+
+
+class Hint(Point):
+    """A color wished for at a point of the photo."""
+
     color: str
     """`#rrggbb`"""
 
@@ -70,12 +75,14 @@ class VariationFields(SharedFields, total=False):
     index: Required[int]
     """index of the coloring"""
     strength: float
-    """0 = the coloring itself, 1 = independent of it"""
+    """0 = the coloring itself, 1 = independent of it; without effect where `at` is given"""
     noise_seed: int | None
     """seed of the new noise; left out = random"""
     levels: Sequence[Literal[8, 16, 32, 64]] | Literal["coarse", "fine", "all"] | None
     """sizes of the levels whose latents change: `coarse` = 8,16 (which colors), `fine` = 32,64 (their detail), `all`,
     or sizes; left out = all"""
+    at: Sequence[Point]
+    """points on things that get other colors, while the rest of the coloring stays; in a form, a JSON array"""
     latent_norm: float | None
     """in place of temperature: rescale each latent to this norm, in units of √dim; left out = as drawn"""
     offset: int

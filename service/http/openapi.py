@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from service.api.endpoints import PIXEL, ColorEndpoint, Endpoint
 from service.api.formats import FORMATS, PHOTO_FORMATS, alternatives
-from service.api.parameters import PointColor
+from service.api.parameters import PhotoPoint, PointColor
 from service.api.schemas import MODEL_EXAMPLE, SHA256, SHA256_EXAMPLE, TEMPERATURE_EXAMPLE, Coloring, ColorizationDone
 from service.http.problems import Problem
 
@@ -161,7 +161,12 @@ def describe_schemas(app: FastAPI, open_paths: Collection[str] | None) -> None:
     open_paths: paths that need no API key; None if no path needs one.
     """
     _, schemas = models_json_schema(
-        [(ColorizationEvent, "serialization"), (Problem, "serialization"), (PointColor, "validation")],
+        [
+            (ColorizationEvent, "serialization"),
+            (Problem, "serialization"),
+            (PhotoPoint, "validation"),
+            (PointColor, "validation"),
+        ],
         ref_template=REFERENCE,
     )
     generate = app.openapi

@@ -118,5 +118,6 @@ class FakeColorizer:
             timings={"condition": 0.001, "sample": 0.002},
             coarsest=np.stack([np.random.default_rng(name).normal(0, 30, (2, 8, 8)) for name in names]),
             bits_before_hints=tuple(2.5 + i / 8 for i in range(len(names))),
+            colors=(tuple((148, 65, 47) for _ in getattr(options, "at", ())),) * len(names),
             hints=options.hints,
         )

@@ -103,11 +103,12 @@ class OpenvinoRuntime(Runtime):
         temperature: Floats,
         given: Floats,
         tolerance: Floats,
+        fresh: Floats,
     ) -> Floats:
         known = self.numbers.standardize(given)
         upcoming, past = condition.cells
         stepper = self._own(len(z), lambda: self._new_stepper(len(z)))
-        cells = stepper.draw(upcoming, past, photo, z, temperature, known, tolerance)
+        cells = stepper.draw(upcoming, past, photo, z, temperature, known, tolerance, fresh)
         return self.numbers.to_chroma(self.numbers.from_rows(cells))
 
     def draws_alike(self, rows: int, more: int) -> bool:

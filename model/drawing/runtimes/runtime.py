@@ -91,8 +91,9 @@ class Runtime(ABC):
         temperature: Floats,
         given: Floats,
         tolerance: Floats,
+        fresh: Floats,
     ) -> Floats:
-        """Decode the coarsest level: (N, 2, 8, 8) a*b*. given: NaN where a cell is to be drawn."""
+        """Decode the coarsest level: (N, 2, 8, 8) a*b*. given, tolerance, fresh: see `AutoregressiveLevel.draw`."""
 
     def draws_alike(self, rows: int, more: int) -> bool:
         """Say whether `draw_coarsest` gives each row the same bits among this many rows as among a multiple."""

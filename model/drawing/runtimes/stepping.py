@@ -44,14 +44,15 @@ class Stepper:
         temperature: Floats,
         given: Floats,
         tolerance: Floats,
+        fresh: Floats,
     ) -> Floats:
         """Mirror `AutoregressiveLevel.draw`, but return (N, 64, 2) a*b*, row by row, standardized for the level.
 
         upcoming, past: from `condition_graph`, (P, 64, width). photo: (N,), index of each row's photo.
         """
-        drawing, free = _draw_order(self._numbers, z, temperature, given), None
-        if (np.isfinite(given).any((1, 2, 3)) & (tolerance > 0)).any():
-            unknown = _draw_order(self._numbers, z, temperature, np.full_like(given, np.nan))
+        drawing, free = _draw_order(self._numbers, z, temperature, given, fresh), None
+        if (~np.isnan(given).all((1, 2, 3)) & (tolerance > 0)).any():
+            unknown = _draw_order(self._numbers, z, temperature, np.full_like(given, np.nan), fresh)
             cells, outputs = self._draw(unknown, upcoming, past, photo)
             log_prob = log_prob_of_outputs(outputs.reshape(-1, outputs.shape[-1]), cells.reshape(-1, 2))
             free = _Free(cells, log_prob.reshape(CELLS, -1), tolerance)
@@ -64,9 +65,11 @@ class Stepper:
     ) -> tuple[Floats, Floats]:
         """Return standardized cells in drawing order, (64, N, 2), and the parameters of their mixtures."""
         order, known, latents, temperatures, share, ranks = drawing
-        kinds = (("level", share > 0), ("distilled", share < 1))
-        streams: list[_Stream] = [getattr(self, kind) for kind, draws in kinds if draws.any()]
-        for stream in streams:
+        needed = {"level": np.flatnonzero((share > 0).any(0)), "distilled": np.flatnonzero((share < 1).any(0))}
+        streams: list[tuple[_Stream, int]] = [
+            (getattr(self, kind), places[-1]) for kind, places in needed.items() if len(places)
+        ]
+        for stream, _ in streams:
             stream.begin(upcoming[photo, order.T], past[photo, order.T])
         cells, outputs = np.zeros((CELLS, len(order), 2), np.float32), []
         warmth = np.ascontiguousarray(temperatures.T, np.float64)
@@ -74,14 +77,15 @@ class Stepper:
         noise = np.ascontiguousarray(latents.transpose(1, 0, 2), np.float64)
         x = np.zeros((len(order), 2))
         for place in range(CELLS):
-            blended = [stream.next(place, x) for stream in streams]
-            outputs.append(_blend(blended[0], blended[-1], share).copy())  # a stream writes each over the last
-            told = (
-                given_cells[place] if free is None else free.kept(ranks[:, place], outputs[place], given_cells[place])
-            )
-            cells[place] = x = draw_outputs(outputs[place], warmth[place], noise[place], told)
+            blended = [stream.next(place, x) for stream, last in streams if place <= last]
+            output = _blend(blended[0], blended[-1], share[:, place])
+            outputs.append(output.copy())  # a stream writes each over the last
+            told = given_cells[place]
+            if free is not None:
+                told = free.kept(ranks[:, place], output, told)
+            cells[place] = x = draw_outputs(output, warmth[place], noise[place], told)
         if not np.isfinite(cells).all():
-            for stream in streams:
+            for stream, _ in streams:
                 stream.forget()
         return cells, np.stack(outputs)
 
@@ -107,7 +111,7 @@ class _Free(NamedTuple):
     def kept(self, rank: Indices, output: Floats, given: Floats) -> Floats:
         """Return the cell of each row to keep, (N, 2): the given one, or that at the rank, (N,), if its mixture allows.
 
-        NaN where a cell is to be drawn.
+        Not finite where a cell is to be drawn.
         """
         rows = np.arange(len(rank))
         cells = self.cells[rank, rows]
@@ -116,19 +120,23 @@ class _Free(NamedTuple):
         return np.where(keeps[:, None], cells, given)
 
 
-def _draw_order(numbers: Numbers, z: Floats, temperature: Floats, given: Floats) -> _DrawOrder:
+def _draw_order(numbers: Numbers, z: Floats, temperature: Floats, given: Floats, fresh: Floats) -> _DrawOrder:
     """Mirror `AutoregressiveLevel.draw_order`."""
     known = numbers.cells_in_order(given)
-    ranks = np.argsort(~np.isfinite(known).all(-1), axis=1, kind="stable")
+    ranks = np.argsort((2 * np.isnan(known) + np.isinf(known)).max(-1), axis=1, kind="stable")
+    known = np.take_along_axis(known, ranks[..., None], 1)
     calm, at = np.float32(CALM_TEMPERATURE), np.float32(DISTILLED_TEMPERATURE)
     share = np.maximum((temperature - at) / (1 - at), 1 - temperature / calm)
     colder = np.minimum(temperature / at, 1)[:, None] ** EXPONENTS[ranks]
+    others = np.isinf(known[..., 0])
+    colder[others] = 1
+    latents, renewed = (np.take_along_axis(each.reshape(-1, CELLS, 2), ranks[..., None], 1) for each in (z, fresh))
     return _DrawOrder(
         ORDER[ranks],
-        np.take_along_axis(known, ranks[..., None], 1),
-        np.take_along_axis(z.reshape(-1, CELLS, 2), ranks[..., None], 1),
+        known,
+        np.where(others[..., None], renewed, latents),
         colder * np.maximum(temperature, 1)[:, None],
-        np.where(temperature < 1, np.maximum(share, 0), np.float32(1)),
+        np.where((temperature[:, None] < 1) & ~others, np.maximum(share, 0)[:, None], np.float32(1)),
         ranks,
     )
 

@@ -53,8 +53,9 @@ class TorchRuntime(Runtime):
         temperature: Floats,
         given: Floats,
         tolerance: Floats,
+        fresh: Floats,
     ) -> Floats:
-        rows, *numbers = (self._tensor(each) for each in (photo, z, temperature, given, tolerance))
+        rows, *numbers = (self._tensor(each) for each in (photo, z, temperature, given, tolerance, fresh))
         return _array(self.cinn.draw_coarsest(condition.cells[0][rows], *numbers))
 
     @torch.no_grad()

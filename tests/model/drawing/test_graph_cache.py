@@ -43,7 +43,7 @@ def computed(checkpoint: Checkpoint, folder: Path) -> list[Floats]:
     return [
         *condition.cells,
         *condition.maps,
-        runtime.draw_coarsest(condition, photo, z, between, given, np.zeros(2, np.float32)),
+        runtime.draw_coarsest(condition, photo, z, between, given, np.zeros(2, np.float32), z),
     ]
 
 

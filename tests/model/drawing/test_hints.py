@@ -1,6 +1,7 @@
 """Laws of hints."""
 
 import copy
+from collections.abc import Sequence
 from dataclasses import replace
 
 import cv2
@@ -11,9 +12,9 @@ from numpy.typing import NDArray
 from skimage.color import rgb2lab
 
 from model.colorizer import CinnColorizer
-from model.drawing.hints import LEAST_SHARE, given_cells, match_hints, mend_hints
+from model.drawing.hints import LEAST_SHARE, given_cells, match_hints, mend_hints, wished_chroma
 from model.flow.checkpoint import Checkpoint
-from model.options import Hint, InterpolationOptions, SampleOptions, TransferOptions, VariationOptions
+from model.options import Hint, InterpolationOptions, Point, SampleOptions, TransferOptions, VariationOptions
 from model.pixels.bilateral import point_upsampler
 from model.pixels.color import photo_to_lightness, rgb_to_lab
 from model.pixels.resizing import resize_lightness
@@ -44,6 +45,10 @@ HINTS = (Hint(0.2, 0.3, RED), Hint(0.8, 0.7, BLUE))
 def small_photo(lightness: NDArray[np.float32]) -> SmallPhoto:
     """Return a photo with full contrast."""
     return SmallPhoto(lightness, lightness, None)
+
+
+def mended_from_gray(photo: SmallPhoto, hints: Sequence[Hint]) -> NDArray[np.float32]:
+    return mend_hints(np.zeros((1, 2, 64, 64), np.float32), photo, hints, wished_chroma(photo, hints))
 
 
 def mean_chroma_distance(matches) -> float:
@@ -113,6 +118,27 @@ def test_variations_and_steps_keep_the_hints_of_their_colorings(color) -> None:
     assert mean_chroma_distance(steps.matches) < 1.5
 
 
+def test_variations_at_points_change_these_things_alone(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
+    """One of the points lies in the cell of a hint, which keeps its color."""
+    at, cells = (Point(0.2, 0.7), Point(HINTS[1].x, HINTS[1].y)), ((5, 1), (5, 6))
+    small = colorizer.shrink(photo)
+    tasks = [
+        SampleOptions(4, 1, hints=HINTS, hint_spread=0),
+        VariationOptions(4, 1, 2, 1.0, 5, at=at, hints=HINTS, hint_spread=0),
+    ]
+    plain, varied = colorizer.draw_all([DrawTask(small, options) for options in tasks])
+    changed = (varied.coarsest != plain.coarsest[2]).any(1)
+    expected = np.zeros((8, 8), bool)
+    expected[cells[0]] = True
+    assert np.array_equal(changed, np.tile(expected, (4, 1, 1)))
+    for colors, drawn in zip(varied.colors, varied.coarsest, strict=True):
+        for color, cell in zip(colors, cells, strict=True):
+            assert rgb2lab(np.array(color) / 255)[1:] == pytest.approx(drawn[:, *cell], abs=1)
+    assert len({colors[0] for colors in varied.colors}) == 4
+    (again,) = colorizer.draw_all([DrawTask(small, replace(tasks[1], n=2, offset=2))])
+    assert again.colors == varied.colors[2:]
+
+
 def test_the_colors_of_another_photo_follow_hints(color) -> None:
     reference = np.random.default_rng(1).integers(0, 256, (40, 60, 3)).astype(np.uint8)
     plain = color(TransferOptions(2, 1), reference)
@@ -128,7 +154,7 @@ def test_hints_are_met_at_the_lightness_that_a_faded_photo_has() -> None:
     wished = rgb_to_lab(np.array([hint.color for hint in hints], np.float32).T[None] / 255)[0, 1:].T
     cells = given_cells(small, hints)[:, 4, [0, 7]].T
     assert np.linalg.norm(cells - wished, axis=1) == pytest.approx(0, abs=4)  # unlike pixels in the cell weaken hints
-    mended = mend_hints(np.zeros((1, 2, 64, 64), np.float32), small, hints)
+    mended = mended_from_gray(small, hints)
     (colors,) = point_upsampler(small.own_lightness, (64, 64), [(128, 12), (128, 243)])(mended)
     assert colors == pytest.approx(wished, abs=1)
 
@@ -160,7 +186,7 @@ def test_near_hints_that_contradict_each_other_keep_to_their_colors(count: int, 
     coffee = cv2.cvtColor(skimage.data.coffee(), cv2.COLOR_RGB2GRAY)
     for photo in (coffee, np.full((256, 256), 128, np.uint8)):
         small = small_photo(resize_lightness(photo_to_lightness(photo)))
-        mended = mend_hints(np.zeros((1, 2, 64, 64), np.float32), small, hints)
+        mended = mended_from_gray(small, hints)
         assert np.abs(mended).max() < 130  # a* and b* of sRGB are at most 108, plus a margin of 20
 
 
@@ -168,7 +194,7 @@ def test_a_hint_on_an_edge_is_met_by_what_is_like_its_point() -> None:
     lightness = np.full((256, 256), 80, np.float32)
     lightness[:, :129] = 20  # the hint's pixel of 64×64 covers four pixels, of which only the hint's is dark
     hints = (Hint(0.5, 0.5, (70, 40, 40)),)
-    mended = mend_hints(np.zeros((1, 2, 64, 64), np.float32), small_photo(lightness), hints)
+    mended = mended_from_gray(small_photo(lightness), hints)
     (color,) = point_upsampler(lightness, (64, 64), [(128, 128)])(mended)[0]
     assert color == pytest.approx(rgb_to_lab(np.array([[70], [40], [40]], np.float32)[None] / 255)[0, 1:, 0], abs=3)
     assert np.abs(mended).max() < 25

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import skimage.data
 
-from model.drawing.hints import hints_inside
+from model.drawing.hints import points_inside
 from model.options import Hint, Look, SampleOptions
 from model.pixels.color import photo_to_lightness
 from model.pixels.frame import find_frame
@@ -91,7 +91,7 @@ def test_points_follow_the_photo() -> None:
     frame = Frame(top=0.2, bottom=0.2, left=0, right=0.5)
     assert frame.point_inside(0.25, 0.5) == pytest.approx((0.5, 0.5))
     hints = [Hint(0.25, 0.5, (200, 0, 0)), Hint(0.9, 0.5, (0, 200, 0)), Hint(0.25, 0.01, (0, 0, 200))]
-    (only,) = hints_inside(hints, frame)
+    (only,) = points_inside(hints, frame)
     assert (only.x, only.y, only.color) == (pytest.approx(0.5), pytest.approx(0.5), (200, 0, 0))
 
 

@@ -12,7 +12,7 @@ from model.protocol import Drawn
 LOOKS = [Look(saturation=0.0), Look(saturation=0.4), Look(saturation=1.7, warmth=-0.6), Look(warmth=1.0)]
 PHOTO = np.tile(np.linspace(40, 215, 48).astype(np.uint8), (40, 1))
 CHROMA = np.random.default_rng(0).normal(0, 12, (2, 2, 8, 8)).astype(np.float32)
-DRAWN = Drawn(CHROMA, (0, 1), (1.0, 1.0), (1.0, 1.0), 1.0, {}, CHROMA, (1.0, 1.0))
+DRAWN = Drawn(CHROMA, (0, 1), (1.0, 1.0), (1.0, 1.0), 1.0, {}, CHROMA, (1.0, 1.0), ((), ()))
 
 
 def lab(look: Look) -> np.ndarray:

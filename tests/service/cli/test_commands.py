@@ -64,6 +64,14 @@ def test_hints(service, run: Callable, photo: Path) -> None:
         assert "X and Y from 0 to 1" in run("colorize", photo, "--hint", outside, status=2).stderr
 
 
+def test_points(service, run: Callable, photo: Path) -> None:
+    coloring = ("variations", photo, "--seed", "7", "--index", "1")
+    run(*coloring, "--at", "0.25,0.75", "--at", "1,0", "-n", "1")
+    assert [(point.x, point.y) for point in service.colorizer.options[-1].at] == [(0.25, 0.75), (1, 0)]
+    for wrong in ("0.25", "0.25,0.75,#a03c28"):
+        assert "expected X,Y, got" in run(*coloring, "--at", wrong, status=2).stderr
+
+
 def test_a_random_seed_is_in_the_names_and_in_the_record(run: Callable, photo: Path) -> None:
     run("colorize", photo, "-n", "1")
     entry = json.loads(Path("out/tintflow.jsonl").read_text())

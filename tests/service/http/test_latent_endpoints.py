@@ -6,7 +6,7 @@ from io import BytesIO
 
 import pytest
 
-from model.options import Hint
+from model.options import Hint, Point
 from tests.service.files import encoded, random_image
 from tests.service.problems import assert_problem
 
@@ -55,6 +55,17 @@ def test_colorings_by_the_latent_tools_follow_hints(service, grey_png, path: str
     assert all(len(coloring["hints"]) == 2 for coloring in answer.json()["data"])
     (options,) = service.colorizer.options
     assert (len(options.hints), options.hint_spread) == (2, 0.25)
+
+
+def test_other_colors_at_points(service, grey_png) -> None:
+    points = [{"x": 0.25, "y": 0.5}, {"x": 1, "y": 0}]
+    in_form = service.post_to("/v1/variations", grey_png, **VARIATION, n=2, at=json.dumps(points))
+    as_json = service.post_json_to("/v1/variations", grey_png, **VARIATION, n=2, at=points)
+    for answer, options in zip((in_form, as_json), service.colorizer.options, strict=True):
+        assert options.at == (Point(0.25, 0.5), Point(1.0, 0.0))
+        assert [each["at"] for each in answer.json()["data"]] == [["#94412f"] * 2] * 2
+    wrong = service.post_to("/v1/variations", grey_png, **VARIATION, at=json.dumps(HINTS))
+    assert_problem(wrong, 422, "invalid_parameters", "at: 0.color: unknown field")
 
 
 def test_hints_of_an_image_are_in_a_header_and_those_of_a_zip_in_its_members_comments(service, grey_png) -> None:
