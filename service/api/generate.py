@@ -71,6 +71,7 @@ def _page_options() -> str:
         "MAX_SEED": MAX_SEED,
         "MAX_INDEX": MAX_CANDIDATES - 1,
         "MAX_HINTS": MAX_HINTS,
+        "SPREAD": COLORIZATIONS.parameters.model_fields["hint_spread"].default,
         "COUNT": COLORIZATIONS.parameters.model_fields["n"].default,
         "STRENGTH": VARIATIONS.parameters.model_fields["strength"].default,
         "STEPS": INTERPOLATIONS.parameters.model_fields["steps"].default,
