@@ -159,12 +159,8 @@ class _Walk:
                 self._save(page, "album-stopped")
             page.click("#album-resume")
             _finish(page)
-            _fix_colors(page)
-            page.keyboard.press("Escape")
-            page.locator("#viewer-close").click()
             page.set_input_files("#reference", _files(REFERENCE, gray=False))
             _finish(page)
-            self._save(page, "colors-off")
             _view(page, 0)
             page.locator("#share-note").scroll_into_view_if_needed()
             self._save(page, "no-link")
@@ -291,7 +287,7 @@ def _finish(page: Page) -> None:
 def _fix_colors(page: Page) -> None:
     """Fix two colors, and ask for a third."""
     page.locator(".card .fix").first.click()
-    for x, y, name in ((0.86, 0.3, "wood"), (0.3, 0.75, "brick, rust")):
+    for x, y, name in ((0.86, 0.3, "wood"), (0.2, 0.55, "brick, rust")):
         click_at(page, x, y)
         with page.expect_response(COLORIZATIONS):
             page.locator("#palette-swatches").get_by_role("button", name=name).click()

@@ -4,7 +4,7 @@ import { between, likeOne } from "./beginnings.js";
 import { recipeOf } from "./link.js";
 import { MAX_INDEX } from "./options.js";
 import { isServed, modelName, modelOf } from "./served.js";
-import { change, hintsOf, inPlaces, lookOf, looksLike, looksOf, point, randomSeed, store, temperature } from "./store.js";
+import { change, hintFields, hintsOf, inPlaces, lookOf, looksLike, looksOf, randomSeed, sameHints, store, temperature, withHints } from "./store.js";
 import { canGoOn, isBusy, newRun, start, stop } from "./work.js";
 import { likeTitle, number } from "./words.js";
 
@@ -17,12 +17,12 @@ function begin(run, patch = {}) {
   return run;
 }
 
-/** Make a run of n colorings of a photo by the present or other settings, with the photo's fixed colors, if any. */
-function newColorings(photo, more = {}, { n, seed, offset } = store.view.settings) {
-  const fields = { seed: seed ?? randomSeed(), offset, temperature: temperature() };
-  const hints = hintsOf(photo);
-  if (hints.length) fields.hints = hints;
-  return newRun(photo, "colorizations", fields.temperature === 0 ? 1 : n, fields, more);
+/** Make a run of colorings of a photo by the present settings, or with the seed and reference of another run. It follows the photo's fixed colors. */
+function newColorings(photo, more = {}, like = null) {
+  const { n, seed } = store.view.settings;
+  const { hints, hint_spread, ...own } = like?.fields ?? { seed: seed ?? randomSeed() };
+  const fields = { ...own, temperature: temperature(), ...hintFields(photo) };
+  return newRun(photo, like?.kind ?? "colorizations", fields.temperature === 0 ? 1 : like?.total ?? n, fields, more);
 }
 
 export const colorize = (photo) => begin(newColorings(photo));
@@ -41,7 +41,7 @@ export function canAdd() {
 /** Whether colorings have the seed, temperature and fixed colors of the settings. */
 function isAsked({ photo, temperature: own = store.model?.default_temperature, fields }) { // default: the service chooses it, and the answer says it
   const { seed } = store.view.settings;
-  return (seed === null || seed === fields.seed) && own === temperature() && sameHints(fields.hints, hintsOf(photo));
+  return (seed === null || seed === fields.seed) && own === temperature() && sameHints(fields, hintFields(photo));
 }
 
 /** Whether the grid has all colorings of the set seed. */
@@ -50,8 +50,11 @@ export function isUsedUp() {
   return runs[0]?.kind === "colorizations" && isAsked(runs.at(-1)) && moreCount() === 0;
 }
 
-/** Whether a run uses the colors of another photo, not of a coloring. */
-const lends = (run) => run.kind === "transfers" && !run.source;
+/** Whether a run uses the colors of another photo, and is no variation of a coloring. */
+const lends = (run) => run.kind === "transfers" && !run.source && !run.recipe;
+
+/** Whether a run follows the fixed colors of its photo as they change. Variations and steps keep those that they begin with. */
+export const followsHints = (run) => run.kind === "colorizations" || lends(run);
 
 /** The index after those in the grid. */
 const nextIndex = ({ fields, total }) => (fields.offset ?? 0) + total;
@@ -63,22 +66,19 @@ export function moreCount() {
   return runs[0].kind === "colorizations" && seed !== null ? Math.min(n, MAX_INDEX + 1 - nextIndex(runs.at(-1))) : n;
 }
 
-export const sameHints = (some = [], others = []) => JSON.stringify(some.map(point)) === JSON.stringify(others.map(point));
-
 /** Add n colorings to the grid, of a new seed; of a set seed, the next ones. */
 export function addMore() {
   const { photo, runs, settings } = store.view;
   const [first] = runs;
   const last = runs.at(-1);
-  const { offset, hints, ...fields } = first.fields;
+  const { offset, ...fields } = first.fields;
   const fresh = first.kind === "variations" ? { noise_seed: randomSeed() } : { seed: randomSeed() };
   if (first.kind === "colorizations" && settings.seed !== null) Object.assign(fresh, { seed: settings.seed, offset: nextIndex(last) });
-  if (hints) fresh.hints = hints;
-  if (lends(first)) fresh.temperature = temperature();
-  const { title, strength, source, note, looks } = first;
+  if (lends(first)) Object.assign(fresh, { temperature: temperature(), ...hintFields(photo) });
+  const { title, strength, source, looks } = first;
   const origin = first.kind === "variations" ? first.origin ?? (first.samples.length ? modelOf(first.samples[0]) : null) : null;
   const made = source ? { ...likeOne(source, strength), ends: [source] } : { kind: first.kind, fields: { ...fields, ...fresh }, origin };
-  const more = { title, strength, source, note, looks, origin: made.origin, picture: made.picture, ends: made.ends };
+  const more = { title, strength, source, looks, origin: made.origin, picture: made.picture, ends: made.ends };
   const run = newRun(photo, made.kind, moreCount(), made.fields, { ...more, first: last.first + last.total, follows: first });
   begin(run, { runs: [...runs, run] });
 }
@@ -103,19 +103,20 @@ function titleOf(recipe) {
 /** Show a link's coloring of a photo that is already here, or make the run that draws it. */
 export function followLink(photo) {
   const { link } = store;
-  const hints = new Map(store.view.hints);
-  if (link.kind === "colorizations") hints.set(photo, link.fields.hints ?? []);
   link.run = photo.runs.find((run) => holds(run, link)) ?? colorizeFirst([photo])[0];
-  change({ photo, runs: withMore(link.run.follows ?? link.run), hints });
+  change({ photo, runs: withMore(link.run.follows ?? link.run), ...hintsShown(photo, link) });
 }
+
+/** The part of the view in which a photo has the fixed colors of a run or link that is shown. */
+export const hintsShown = (photo, run) => (followsHints(run) || run.fields.hints ? withHints(photo, run.fields) : {});
 
 /** Whether a run has made, or is making, a link's coloring with the link's model. */
 function holds(run, { kind, fields, index, recipe, model }) {
-  const { offset, temperature, hints, ...named } = fields;
+  const { offset, temperature, hints, hint_spread, ...named } = fields;
   const drawnBy = model ?? (store.model && modelName(store.model));
   const comes = run.status !== "done" && index - (run.fields.offset ?? 0) in run.slots && JSON.stringify(run.recipe ?? []) === JSON.stringify(recipe);
   return run.kind === kind && (temperature === undefined || run.temperature === temperature)
-    && Object.entries(named).every(([name, value]) => run.fields[name] === value) && sameHints(run.fields.hints, hints)
+    && Object.entries(named).every(([name, value]) => run.fields[name] === value) && sameHints(run.fields, fields)
     && (comes || run.samples.some((sample) => sample.index === index && JSON.stringify(recipeOf(sample)) === JSON.stringify(recipe) && (!drawnBy || modelOf(sample) === drawnBy)));
 }
 
@@ -163,11 +164,8 @@ export function transfer(reference, closeness) {
   const { photo, settings } = store.view;
   const total = closeness === 1 || temperature() === 0 ? 1 : Math.min(settings.n, FEW);
   const title = `Colors of ${reference.name || "a pasted photo"}`;
-  return begin(newRun(photo, "transfers", total, transferFields(reference, closeness), { title, note: noteOn(photo) }));
+  return begin(newRun(photo, "transfers", total, transferFields(photo, reference, closeness), { title }));
 }
-
-/** Note on colorings of a photo that ignore its fixed colors. */
-const noteOn = (photo) => (hintsOf(photo).length ? "fixed colors are off here" : undefined);
 
 /** Whether further colorings with a run's fields would look the same: at temperature 0, or with a reference's own colors. */
 export function isCopy({ temperature, fields: { weights } }) {
@@ -178,12 +176,12 @@ export function isCopy({ temperature, fields: { weights } }) {
 export function isMade() {
   const { photo, runs: [first] } = store.view;
   if (isUsedUp()) return true;
-  return first?.kind === "colorizations" && first.temperature === 0 && temperature() === 0 && first.samples.length > 0 && sameHints(first.fields.hints, hintsOf(photo));
+  return first?.kind === "colorizations" && first.temperature === 0 && temperature() === 0 && first.samples.length > 0 && sameHints(first.fields, hintFields(photo));
 }
 
-function transferFields(reference, closeness) {
+function transferFields(photo, reference, closeness) {
   const weights = [closeness, closeness ** 2, 0, 0].map(number).join(",");
-  return { reference, weights, seed: randomSeed(), temperature: temperature() };
+  return { reference, weights, seed: randomSeed(), temperature: temperature(), ...hintFields(photo) };
 }
 
 /** Give all other photos the colors of a sample, as it looks. */
@@ -191,7 +189,7 @@ export function spreadColors(sample) {
   const title = `Colors of ${sample.run.photo.name}`;
   const others = store.view.photos.filter((photo) => photo !== sample.run.photo);
   endAlbum();
-  const runs = others.map((photo) => newRun(photo, "transfers", 1, transferFields(sample.blob, 1), { title, looks: [lookOf(sample)], note: noteOn(photo), album: true }));
+  const runs = others.map((photo) => newRun(photo, "transfers", 1, transferFields(photo, sample.blob, 1), { title, looks: [lookOf(sample)], album: true }));
   store.album = runs;
   change(showing(runs));
   runs.forEach(start);
@@ -201,7 +199,7 @@ export function spreadColors(sample) {
 export function vary(sample, strength) {
   const { run } = sample;
   const { kind, fields, ...begun } = likeOne(sample, strength);
-  const more = { title: likeTitle(sample), note: noteOn(run.photo), strength, source: sample, ends: [sample], looks: [lookOf(sample)], ...begun };
+  const more = { title: likeTitle(sample), strength, source: sample, ends: [sample], looks: [lookOf(sample)], ...begun };
   return begin(newRun(run.photo, kind, store.view.settings.n, fields, more));
 }
 
@@ -219,8 +217,8 @@ export function interpolate(pair, steps) {
 export function followHints(photo, sample, show) {
   const { runs } = store.view;
   const hints = hintsOf(photo);
-  const own = sample?.run.kind === "colorizations" ? firstOf(sample.run) : null;
-  const grid = runs.filter((run) => run.kind === "colorizations" && run.photo === photo);
+  const own = sample && followsHints(sample.run) ? firstOf(sample.run) : null;
+  const grid = runs.filter((run) => followsHints(run) && run.photo === photo);
   const isHere = !own || grid.some((run) => firstOf(run) === own);
   const all = isHere ? grid : withMore(own.follows ?? own);
   const shown = hints.length && temperature() === 0 ? all.slice(0, 1) : all; // more would be equal
@@ -238,8 +236,8 @@ export function followHints(photo, sample, show) {
       made.push(base);
       continue;
     }
-    const more = { base, ownLooks: run && looksOf(run), replaces: run && inPlaces(run), first: first?.first ?? 0, follows: made[0] ?? null };
-    const next = newColorings(photo, more, first ? { n: first.total, ...first.fields } : undefined);
+    const more = { title: first?.title, base, ownLooks: run && looksOf(run), replaces: run && inPlaces(run), first: first?.first ?? 0, follows: made[0] ?? null };
+    const next = newColorings(photo, more, first);
     made.push(next);
     if (own && first === own) fresh.unshift(next);
     else fresh.push(next);
@@ -252,8 +250,8 @@ export function followHints(photo, sample, show) {
 const firstOf = (run) => run.base ?? run;
 
 /** Whether a run is another one without its fixed colors. */
-const isFirstOf = ({ kind, fields, temperature, total }, other) => kind === "colorizations" && !fields.hints
-  && fields.seed === other.fields.seed && fields.offset === other.fields.offset && temperature === other.temperature && total === other.total;
+const isFirstOf = ({ kind, fields, temperature, total }, other) => kind === other.kind && !fields.hints && temperature === other.temperature
+  && total === other.total && ["seed", "offset", "reference", "weights"].every((name) => fields[name] === other.fields[name]);
 
 /** A run and what was added to it. */
 export const withMore = (run) => [run, ...run.photo.runs.filter((each) => each.follows === run)];

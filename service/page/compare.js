@@ -9,7 +9,7 @@ import { shownUrl } from "./look.js";
 import { STEPS } from "./options.js";
 import { explainLikelihood, likelihoodWords } from "./photo.js";
 import { listen, store } from "./store.js";
-import { count, sampleTitle } from "./words.js";
+import { hintWords, sampleTitle } from "./words.js";
 import { mostOf } from "./work.js";
 
 const MOST_STEPS = Number(byId("steps").max);
@@ -70,8 +70,7 @@ function show() {
     const sample = samples[sides[side]];
     set(figure.querySelector("img"), "src", shownUrl(sample));
     set(figure.querySelector("img"), "alt", sampleTitle(sample));
-    const hints = sample.run.fields.hints?.length;
-    figure.querySelector("strong").textContent = `${sampleTitle(sample)}${hints ? `, ${count(hints, "fixed color")}` : ""}`;
+    figure.querySelector("strong").textContent = [sampleTitle(sample), hintWords(sample.run.fields)].filter(Boolean).join(", ");
     explain(figure.querySelector(".likelihood"), likelihoodWords(sample), explainLikelihood(sample));
     figure.querySelector(".turn").hidden = samples.length < 3;
   }

@@ -1,13 +1,14 @@
 /** "Fix a color": points on the photo, each with a color that all colorings follow. The interface calls them hints. */
 
-import { followHints, sameHints } from "./actions.js";
-import { byId, clamp, iconButton, make } from "./element.js";
+import { followHints } from "./actions.js";
+import { byId, clamp, iconButton, make, slider } from "./element.js";
 import { atLightness } from "./lab.js";
 import { notice } from "./notices.js";
-import { MAX_HINTS } from "./options.js";
+import { MAX_HINTS, SPREAD } from "./options.js";
 import { closePalette, isPaletteOpen, lightnessAt, openPalette, placePalette, setUpPalette } from "./palette.js";
 import { isPeeking } from "./peek.js";
-import { amend, changeHints, hintsOf, store } from "./store.js";
+import { amend, changeHints, changeSpread, hintFields, hintsOf, sameHints, spreadOf, store } from "./store.js";
+import { percent, spreadWords } from "./words.js";
 import { start } from "./work.js";
 import { dragged, toPhoto, toStage } from "./zoom.js";
 
@@ -22,6 +23,7 @@ let timer = null;
 let changed = null; // the photo whose colorings do not follow its last change yet
 let recolored = null; // the point that the palette was opened for, if it is not a new one
 let place = null; // where on the photo the palette was opened
+let spread = null; // how far colors spread by the slider
 let peeked = false; // the click that is coming ends a look at the gray photo
 const dots = [];
 
@@ -30,6 +32,7 @@ export function setUpHints(photo, sample) {
   looked = sample;
   setUpPalette();
   const stage = byId("stage");
+  slider("hint-spread", SPREAD, (value) => changeSpread(fixed(), value), showSpread);
   byId("hint-add").onclick = () => ask({ x: 0.5, y: 0.5 });
   addEventListener("pagehide", followChange); // before the session is stored
   stage.addEventListener("pointerup", () => (peeked = isPeeking()), { capture: true });
@@ -106,6 +109,17 @@ export function showHints() {
     each.setAttribute("aria-label", `Fixed color ${i + 1}, ${words(hints[i])}. Enter changes it, arrow keys move it, Delete removes it.`);
   }
   byId("hint-list").replaceChildren(...hints.map(listed));
+  byId("hint-spread-field").hidden = !hints.length;
+  if (!photo || spread === spreadOf(photo)) return; // the slider may be held while colorings come
+  spread = spreadOf(photo);
+  byId("hint-spread").value = spread;
+  showSpread(spread);
+}
+
+function showSpread(value) {
+  byId("hint-spread-out").textContent = percent(value);
+  byId("hint-spread-words").textContent = spreadWords(value);
+  byId("hint-spread").setAttribute("aria-valuetext", `${percent(value)}: ${spreadWords(value)}`);
 }
 
 /** Make the colorings follow the fixed colors: a moment after each change, at once when fixing ends. */
@@ -125,9 +139,7 @@ function followChange() {
 }
 
 function isFollowed(photo) {
-  const hints = hintsOf(photo);
-  const run = store.view.runs.findLast((each) => each.kind === "colorizations");
-  return run ? sameHints(run.fields.hints, hints) : !hints.length;
+  return sameHints(store.view.runs.at(-1)?.fields ?? {}, hintFields(photo));
 }
 
 function words(hint) {

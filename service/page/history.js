@@ -1,6 +1,6 @@
 /** Earlier runs of this photo; a click shows one again, with its settings. */
 
-import { withMore } from "./actions.js";
+import { hintsShown, withMore } from "./actions.js";
 import { byId, make, once, set, setChildren } from "./element.js";
 import { shownUrl } from "./look.js";
 import { change, listen, store } from "./store.js";
@@ -38,11 +38,8 @@ function paint(run, current) {
 }
 
 function show(run) {
-  const { settings, hints } = store.view;
-  const patch = { runs: withMore(run) };
-  if (run.kind === "colorizations") {
-    patch.settings = { ...settings, temperature: run.temperature ?? settings.temperature };
-    patch.hints = new Map(hints).set(run.photo, run.fields.hints ?? []);
-  }
+  const { settings } = store.view;
+  const patch = { runs: withMore(run), ...hintsShown(run.photo, run) };
+  if (run.kind === "colorizations") patch.settings = { ...settings, temperature: run.temperature ?? settings.temperature };
   change(patch);
 }

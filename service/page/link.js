@@ -6,6 +6,7 @@
 import { clamp } from "./element.js";
 import { COUNT, MAX_HINTS, MAX_INDEX, MAX_SEED } from "./options.js";
 import { modelId, modelOf } from "./served.js";
+import { EARLIER_SPREAD } from "./store.js";
 
 /** Each kind's fields of the request, as [name in the link, name of the field, least, most, whole]. */
 const SEED = (name) => [name, name, 0, MAX_SEED, true];
@@ -62,7 +63,9 @@ function wordsOf({ run, index }) {
   words.set("n", run.total);
   words.set("index", index);
   if (run.first) words.set("first", run.first); // colorings before those of this seed
-  if (run.fields.hints) words.set("hints", run.fields.hints.map(({ x, y, color }) => [rounded(x), rounded(y), color.slice(1)].join(",")).join(";"));
+  const { hints, hint_spread: spread } = run.fields;
+  if (hints) words.set("hints", hints.map(({ x, y, color }) => [rounded(x), rounded(y), color.slice(1)].join(",")).join(";"));
+  if (hints && spread !== EARLIER_SPREAD) words.set("spread", spread);
   return words;
 }
 
@@ -112,10 +115,10 @@ function readStep(given) {
   if (kind !== "colorizations" && (fields.seed === undefined || fields[kind === "transfers" ? "strength" : "index"] === undefined)) return null;
   const n = numberIn(given, "n", 1, 16, true);
   if (!Object.keys(fields).length && n === undefined) return null;
+  const hints = readHints(given.get("hints"));
+  if (hints.length && kind === "colorizations") Object.assign(fields, { hints, hint_spread: numberIn(given, "spread", 0, 1) ?? EARLIER_SPREAD });
   const { strength, ...others } = fields;
   if (kind === "transfers") Object.assign(others, { weights: likeness(strength) });
-  const hints = readHints(given.get("hints"));
-  if (hints.length && kind === "colorizations") fields.hints = hints;
   const index = numberIn(given, "index", 0, MAX_INDEX, true) ?? null;
   const total = fields.steps ?? Math.min(Math.max(n ?? COUNT, (index ?? 0) - (fields.offset ?? 0) + 1), 16, MAX_INDEX + 1 - (fields.offset ?? 0));
   return { kind, total, fields: kind === "transfers" ? others : fields, strength, index };

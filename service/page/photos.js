@@ -3,7 +3,7 @@
 import { colorizeFirst, lookAt, showing, withMore } from "./actions.js";
 import { accepted } from "./files.js";
 import { enlivenPhoto, newPhoto } from "./photo.js";
-import { amend, change, store } from "./store.js";
+import { EARLIER_SPREAD, amend, change, store, withHints } from "./store.js";
 import { enlivenRun, isBusy, start } from "./work.js";
 
 /** Add files; `example`: the name of one of the page's samples. */
@@ -12,9 +12,7 @@ export function addFiles(files, example) {
   if (!photos.length) return;
   for (const view of document.querySelectorAll(".viewer[open], .compare[open]")) view.close(); // it would hide them
   const [photo] = photos;
-  const hints = new Map(store.view.hints);
-  if (store.link?.fields.hints) hints.set(photo, store.link.fields.hints);
-  change({ photos: [...store.view.photos, ...photos], photo, runs: [], hints });
+  change({ photos: [...store.view.photos, ...photos], photo, runs: [], ...withHints(photo, store.link?.fields ?? {}) });
   amend(showing(colorizeFirst(photos)));
   scrollTo(0, 0);
 }
@@ -38,12 +36,14 @@ export function revive({ view, album, reference = null }) {
     enlivenPhoto(photo);
     for (const run of photo.runs) {
       run.picture ??= run.kind === "transfers" ? run.source : null; // stored by an earlier version
+      if (run.fields.hints) run.fields.hint_spread ??= EARLIER_SPREAD;
       enlivenRun(run);
     }
   }
   Object.assign(store, { album, reference });
   const latest = (photo) => photo.runs.findLast((run) => !run.follows && !run.superseded);
   view.grids ??= new Map(view.photos.filter(latest).map((photo) => [photo, withMore(latest(photo))])); // stored by an earlier version
+  view.spreads ??= new Map([...(view.hints ?? [])].filter(([, hints]) => hints.length).map(([photo]) => [photo, EARLIER_SPREAD]));
   amend(view);
   const shown = [...view.grids.values()].flat();
   const isCut = (run) => run.error?.code === "unreachable" && shown.includes(run); // browsers may end its request before they say that the page goes

@@ -4,7 +4,8 @@ import { transfer } from "./actions.js";
 import { byId, slider } from "./element.js";
 import { accepted } from "./files.js";
 import { CLOSENESS } from "./options.js";
-import { hintsOf, listen, store } from "./store.js";
+import { listen, store } from "./store.js";
+import { percent } from "./words.js";
 import { isBusy, stop } from "./work.js";
 
 const PAUSE = 500; // milliseconds after a change of the slider, in which another may come
@@ -21,8 +22,7 @@ export function useReference(files) {
 }
 
 function show() {
-  const { reference, view: { photo } } = store;
-  byId("reference-note").hidden = !photo || !hintsOf(photo).length;
+  const { reference } = store;
   if (!reference || reference.file === shown) return;
   shown = reference.file;
   const picture = byId("reference-picture");
@@ -69,7 +69,7 @@ export function setUpReference() {
     useReference([...input.files]);
     input.value = "";
   };
-  slider("closeness", CLOSENESS, applySoon, (value) => (byId("closeness-out").textContent = `${Math.round(100 * value)} %`));
+  slider("closeness", CLOSENESS, applySoon, (value) => (byId("closeness-out").textContent = percent(value)));
   addEventListener("pagehide", applyDue); // before the session is stored
   listen(show);
 }

@@ -278,11 +278,12 @@ function copyOf({ view, album, reference }, numberOf) {
   const here = (of) => view.photos.includes(of.photo ?? of.run?.photo ?? of);
   const grids = new Map([...view.grids].filter(([of]) => here(of)).map(([of, runs]) => [photo(of), runs.map(run)]));
   const hints = new Map([...view.hints].filter(([of]) => here(of)));
+  const spreads = new Map([...view.spreads].filter(([of]) => here(of)));
   const looks = new Map([...view.looks].filter(([of]) => here(of)));
   return {
     view: {
       photos: view.photos.map(photo), photo: photo(view.photo), runs: view.runs.map(run), kept: view.kept.map(sample),
-      grids, hints: keys(hints, photo), looks: keys(looks, sample), settings: view.settings,
+      grids, hints: keys(hints, photo), spreads: keys(spreads, photo), looks: keys(looks, sample), settings: view.settings,
     },
     album: album.filter(here).map(run),
     reference: reference && view.photos.length ? { ...reference, file: numberOf(reference.file) } : null, // it goes with the last photo

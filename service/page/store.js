@@ -3,9 +3,12 @@
  * an earlier one. Runs and their samples stay with their photo, regardless of undo.
  */
 
-import { COUNT } from "./options.js";
+import { COUNT, SPREAD } from "./options.js";
 
 const PLAIN = { saturation: 1, warmth: 0 };
+
+/** How far fixed colors spread that links and sessions of earlier versions hold, which do not say it. */
+export const EARLIER_SPREAD = 1;
 
 /** Six digits: short enough to be read out, and enough to be new each time. */
 export const randomSeed = () => crypto.getRandomValues(new Uint32Array(1))[0] % 1_000_000;
@@ -22,6 +25,7 @@ export const store = {
     grids: new Map(), // of each photo, the runs that the grid shows with it, or showed last
     kept: [], // samples of any photo, in the order they were kept
     hints: new Map(), // of each photo, an array of {x, y, color, chosen, name}: `color` is the chosen one at the lightness there
+    spreads: new Map(), // of each photo, how far these spread, if it was set
     looks: new Map(), // of each sample that has one, {saturation, warmth}
     settings: { n: COUNT, temperature: null, seed: null }, // null: the model's own temperature, a new seed each time
   },
@@ -77,12 +81,32 @@ export function changeSettings(patch) {
 
 export const hintsOf = (photo) => store.view.hints.get(photo) ?? [];
 
+export const spreadOf = (photo) => store.view.spreads.get(photo) ?? SPREAD;
+
 /** The fields of a fixed color for the service, without its name and the chosen color. */
 export const point = ({ x, y, color }) => ({ x, y, color });
+
+/** Those of a request's fields that hold its fixed colors, if it has any. */
+export const hintsIn = ({ hints, hint_spread }) => (hints?.length ? { hints, hint_spread } : {});
+
+/** The fields of a request that follows a photo's fixed colors. */
+export const hintFields = (photo) => hintsIn({ hints: hintsOf(photo), hint_spread: spreadOf(photo) });
+
+const hintText = ({ hints, hint_spread }) => JSON.stringify(hintsIn({ hints: hints?.map(point), hint_spread }));
+
+/** Whether two requests' fields hold the same fixed colors, which spread as far. */
+export const sameHints = (some, others) => hintText(some) === hintText(others);
 
 export function changeHints(photo, hints) {
   change({ hints: new Map(store.view.hints).set(photo, hints) });
 }
+
+export function changeSpread(photo, spread) {
+  change({ spreads: new Map(store.view.spreads).set(photo, spread) });
+}
+
+/** The part of the view in which a photo has the fixed colors of a request's fields. */
+export const withHints = (photo, { hints = [], hint_spread = SPREAD }) => ({ hints: new Map(store.view.hints).set(photo, hints), spreads: new Map(store.view.spreads).set(photo, hint_spread) });
 
 /** A sample's look: its own adjustment, or else the look of its run's sources. */
 export const lookOf = (sample) => store.view.looks.get(sample) ?? firstLook(sample);

@@ -1,6 +1,6 @@
 /** The full view of a coloring: compare it with the gray photo, change it, fix its colors, and take it away. */
 
-import { showPhoto, spreadColors, toggleKept, vary } from "./actions.js";
+import { followsHints, showPhoto, spreadColors, toggleKept, vary } from "./actions.js";
 import { openDialog } from "./back.js";
 import { saveSample, whileDisabled } from "./download.js";
 import { byId, make, once, set, setChildren, slider } from "./element.js";
@@ -15,7 +15,7 @@ import { canSharePictures, sharePictures, shareSample, showShare } from "./share
 import { changeLook, isPlain, listen, lookOf, shownSamples, store } from "./store.js";
 import { setUpSwipe } from "./swipe.js";
 import { MIDDLE, setUpWipe, wipeTo } from "./wipe.js";
-import { errorWords, number, sampleTitle } from "./words.js";
+import { errorWords, number, percent, sampleTitle } from "./words.js";
 import { QUALITY, canGoOn, isBusy, isHalted, start } from "./work.js";
 import { fit, setPhoto, setUpZoom, zoomKey } from "./zoom.js";
 
@@ -30,7 +30,7 @@ const viewer = () => byId("viewer");
 export const openSample = (of) => open(of.run.photo, of, false);
 
 /** Open a photo where its colors are fixed: on its first coloring in the grid, or in gray. */
-export const openForHints = (of) => open(of, shownSamples().find(({ run }) => run.photo === of && run.kind === "colorizations") ?? null, true);
+export const openForHints = (of) => open(of, shownSamples().find(({ run }) => run.photo === of && followsHints(run)) ?? null, true);
 
 function open(ofPhoto, ofSample, toFix) {
   if (!grayUrl(ofPhoto)) return; // there is nothing to look at yet
@@ -60,9 +60,9 @@ export function setUpViewer() {
   setUpZoom(showHints);
   setUpPeek(viewer());
   setUpSwipe(step);
-  slider("strength", STRENGTH, undefined, (value) => (byId("strength-out").textContent = `${Math.round(100 * value)} %`));
+  slider("strength", STRENGTH, undefined, (value) => (byId("strength-out").textContent = percent(value)));
   slider("quality", QUALITY);
-  slideLook("saturation", (value) => `${Math.round(100 * value)} %`);
+  slideLook("saturation", percent);
   slideLook("warmth", (value) => (value === 0 ? "0" : `${value > 0 ? "+" : "−"}${Math.round(100 * Math.abs(value))}`));
   byId("after").addEventListener("load", () => (byId("after-look").hidden = true)); // the finished picture has come
   byId("look-reset").onclick = () => changeLook(sample, { saturation: 1, warmth: 0 });
@@ -157,7 +157,7 @@ function show() {
 
 /** The sample of the same number in the runs that the grid has now: the one that follows the fixed colors. */
 function successor() {
-  return others().find(({ run, index }) => run.kind === "colorizations" && index === (sample?.index ?? run.fields.offset ?? 0) && (!sample || run.fields.seed === sample.run.fields.seed));
+  return others().find(({ run, index }) => followsHints(run) && index === (sample?.index ?? run.fields.offset ?? 0) && (!sample || run.fields.seed === sample.run.fields.seed));
 }
 
 function showSample() {
@@ -175,7 +175,7 @@ function showSample() {
   byId("vary").disabled = sample.run.temperature === 0; // all would be equal to it
   byId("vary-tools").hidden = sample.run.temperature === 0;
   byId("vary-not").hidden = sample.run.temperature !== 0;
-  byId("fix").hidden = sample.run.kind !== "colorizations";
+  byId("fix").hidden = !followsHints(sample.run);
   byId("fix-not").hidden = !byId("fix").hidden;
   byId("spread-tools").hidden = store.view.photos.length < 2;
   const words = likelihoodWords(sample);
@@ -191,6 +191,7 @@ function factsOf({ run, index, bits_per_dim: bits, latent_norm: norm, hints }) {
   if (run.temperature !== undefined) facts.push(["Temperature", number(run.temperature)]);
   if (run.fields.seed !== undefined) facts.push(["Seed, index", `${run.fields.noise_seed ?? run.fields.seed}, ${index}`]);
   for (const [i, hint] of (hints ?? []).entries()) facts.push([`Fixed color ${i + 1}`, `missed by ΔE ${hint.delta_chroma.toFixed(1)}`]);
+  if (hints) facts.push(["Spread of fixed colors", percent(run.fields.hint_spread)]);
   if (photo.width) facts.push(["Size", `${photo.width} × ${photo.height}`]);
   return facts;
 }

@@ -1,5 +1,7 @@
 /** Texts for errors, runs and numbers. */
 
+import { SPREAD } from "./options.js";
+
 const FEW = 3; // names in one message
 
 /** How to take back a removal, until a reload. */
@@ -39,6 +41,7 @@ const capitalized = (text) => text && text[0].toUpperCase() + text.slice(1);
 const sentence = (text) => text && capitalized(text) + (/[.!?]$/.test(text) ? "" : ".");
 
 export const number = (value) => String(Math.round(value * 100) / 100);
+export const percent = (share) => `${Math.round(100 * share)} %`;
 export const megabytes = (bytes) => `${number(Math.round(bytes / 1e5) / 10)} MB`;
 export const listed = (names) => `${names.slice(0, -1).join(", ")} or ${names.at(-1)}`;
 export const few = (names) => (names.length <= FEW ? names.join(", ") : `${names.slice(0, FEW).join(", ")} and ${count(names.length - FEW, "other")}`);
@@ -64,6 +67,14 @@ const BOLDNESS = {
 
 export const boldnessWords = (value, recommended) => BOLDNESS[boldness(value, recommended)];
 
+/** Say how far fixed colors spread. */
+export function spreadWords(value) {
+  if (value === 0) return "only around the points";
+  if (value < 0.4) return "over parts of the things they are on";
+  if (value <= 0.6) return "over the things they are on";
+  return value < 1 ? "over what goes with these things, too" : "over the whole photo: all is drawn anew";
+}
+
 const KINDS = {
   colorizations: "Colorings",
   variations: "More like this",
@@ -73,15 +84,19 @@ const KINDS = {
 
 export const runTitle = (run) => run.title ?? KINDS[run.kind];
 
+/** Summarize a run's fixed colors, and how far they spread if not as usual; empty if it has none. */
+export function hintWords({ hints, hint_spread: spread }) {
+  if (!hints) return "";
+  return `${count(hints.length, "fixed color")}${spread === SPREAD ? "" : `, spread ${percent(spread)}`}`;
+}
+
 /** Summarize a run's settings in a few words. */
 export function runFacts(run, recommended) {
-  const { hints } = run.fields;
   const facts = [];
-  if (run.strength !== undefined) facts.push(`change ${Math.round(100 * run.strength)} %`);
-  if (hints) facts.push(count(hints.length, "fixed color"));
+  if (run.strength !== undefined) facts.push(`change ${percent(run.strength)}`);
+  facts.push(hintWords(run.fields));
   if (run.kind === "colorizations" && run.temperature !== undefined) facts.push(boldness(run.temperature, recommended));
-  if (run.note) facts.push(run.note);
-  return facts.join(" · ");
+  return facts.filter(Boolean).join(" · ");
 }
 
 /** Return a run's temperature and seed as text. */

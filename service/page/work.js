@@ -6,6 +6,7 @@
 import { settle } from "./beginnings.js";
 import { announce } from "./notices.js";
 import { answeredBy, isServed, modelName, modelOf, refreshModel } from "./served.js";
+import { SPREAD } from "./options.js";
 import { Problem, colorings } from "./service.js";
 import { listen, notify, point, store, succeed } from "./store.js";
 import { errorWords, likeTitle, megabytes } from "./words.js";
@@ -184,7 +185,7 @@ function take(run, coloring) {
 }
 
 /** The fields of a run's requests. */
-const requestOf = ({ photo, fields }) => ({ image: photo.file, ...fields, hints: fields.hints?.map(point) });
+const requestOf = ({ photo, fields: { hints, hint_spread: spread, ...fields } }) => ({ image: photo.file, ...fields, hints: hints?.map(point), hint_spread: spread === SPREAD ? undefined : spread });
 
 /** The next request: all missing samples, or for a huge photo as many as the service answers at once. */
 function missing(run) {

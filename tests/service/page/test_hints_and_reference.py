@@ -11,11 +11,12 @@ from tests.service.page.steps import (
     colorize_again,
     drag,
     expect_colorings,
+    link_of,
     resize,
     swipe,
     taken,
 )
-from tests.service.page.stored import until_stored
+from tests.service.page.stored import until_state, until_stored
 from tests.service.waiting import eventually
 
 WALK = "(dot, key) => { for (let i = 0; i < 35; i++) dot.dispatchEvent(new KeyboardEvent('keydown', {key})); }"
@@ -53,7 +54,7 @@ def fix(page: Page, x: float, name: str, count: int) -> None:
     followed(page, count)
 
 
-def test_colorings_follow_colors_also_that_are_left_at_once(fixing, service, color_photo) -> None:
+def test_colorings_follow_colors_also_that_are_left_at_once(fixing, service) -> None:
     """The view is left by *Done*, by closing and by a reload, within the pause before a request."""
 
     def leave(x: float, way: str, count: int) -> None:
@@ -63,7 +64,6 @@ def test_colorings_follow_colors_also_that_are_left_at_once(fixing, service, col
         expect_colorings(fixing, 4)
         assert len(service.colorizer.options[-1].hints) == count
 
-    expect(fixing.locator("#reference-note")).to_be_hidden()
     seed = service.colorizer.options[0].seed
     before = fixing.locator("#after").get_attribute("src")
     fix(fixing, 0.75, "sky", 1)
@@ -82,7 +82,6 @@ def test_colorings_follow_colors_also_that_are_left_at_once(fixing, service, col
     expect(fixing.locator(".badge")).to_have_text("1 fixed color")
     expect(fixing.locator("#hint-count")).to_contain_text("1 fixed color")
     expect(fixing.locator("#history li")).to_have_count(2)
-    expect(fixing.locator("#reference-note")).to_be_visible()
     fixing.locator(".card .fix").click()
     before = fixing.locator("#after").get_attribute("src")
     leave(0.6, "document.querySelector('#fix-done').click()", 2)
@@ -94,8 +93,119 @@ def test_colorings_follow_colors_also_that_are_left_at_once(fixing, service, col
     leave(0.25, "location.reload()", 4)
     for words in (".badge", "#hint-count"):
         expect(fixing.locator(words)).to_contain_text("4 fixed colors")
-    drop(fixing, "#reference-zone", color_photo)
-    expect(fixing.locator("#run-facts")).to_have_text("fixed colors are off here")
+
+
+SENT = """() => {
+  window.sent = [];
+  const { fetch } = window;
+  window.fetch = (path, { body, ...more } = {}) => {
+    if (body) sent.push([...body.keys()]);
+    return fetch(path, { body, ...more });
+  };
+}"""
+"""Note the names of the fields that the page sends."""
+
+
+def test_how_far_colors_spread(fixing, open_page, upload, service) -> None:
+    """The slider draws the same colorings again. Undo, a reload and links keep it."""
+    spread, words = fixing.locator("#hint-spread"), fixing.locator("#hint-spread-words")
+    expect(spread).to_be_hidden()  # no color is fixed
+    fixing.evaluate(SENT)
+    fix(fixing, 0.75, "sky", 1)
+    expect(spread).to_have_value("0.5")
+    expect(words).to_have_text("over the things they are on")
+    assert "hint_spread" not in fixing.evaluate("sent.at(-1)")
+    plain = fixing.locator("#after").get_attribute("src")
+    spread.fill("1")
+    expect(fixing.locator("#run-facts")).to_contain_text("1 fixed color, spread 100 %")
+    expect(words).to_have_text("over the whole photo: all is drawn anew")
+    expect(fixing.locator("#fix-status")).to_have_text("")
+    spread.evaluate("each => { each.value = '0.3'; each.dispatchEvent(new Event('input')); }")  # still held
+    fixing.evaluate("moduleOfThePage('store.js').then(({ notify }) => notify())")
+    expect(spread).to_have_value("0.3")
+    spread.fill("0")
+    expect(fixing.locator("#run-facts")).to_contain_text("1 fixed color, spread 0 %")
+    expect(spread).to_have_attribute("aria-valuetext", "0 %: only around the points")
+    expect(fixing.locator("#fix-status")).to_have_text("")
+    drawn = [(each.seed, each.hint_spread) for each in service.colorizer.options]
+    assert drawn == [(drawn[0][0], each) for each in (0.5, 0.5, 1, 0)]
+    expect(fixing.locator("#history li")).to_have_count(2)
+    for _ in range(2):
+        fixing.keyboard.press("Control+z")
+    expect(spread).to_have_value("0.5")
+    expect(fixing.locator("#after")).to_have_attribute("src", plain)
+    fixing.keyboard.press("Control+Shift+z")
+    fixing.keyboard.press("Control+Shift+z")
+    expect(fixing.locator("#run-facts")).to_contain_text("spread 0 %")
+    fixing.click("#fix-done")
+    fixing.locator("#sample-tools summary").click()
+    expect(fixing.locator("#facts")).to_contain_text("Spread of fixed colors0 %")
+    link = link_of(fixing)
+    fixing.click("#viewer-close")
+    until_state(fixing, "[...view.spreads.values()][0] === 0")
+    until_stored(fixing, "files", 17)
+    fixing.reload()
+    add_more(fixing, 8)
+    assert service.colorizer.options[-1].hint_spread == 0
+    second = open_page(at=link)
+    upload(second)
+    expect(second.locator("#run-facts")).to_contain_text("1 fixed color, spread 0 %")
+    second.click("#fix")
+    expect(second.locator("#hint-spread-out")).to_have_text("0 %")
+    assert [each.hint_spread for each in service.colorizer.options] == [0]  # opening the page forgets those before
+
+
+def test_fixed_colors_of_earlier_versions_spread_as_they_did(page, open_page, upload, service) -> None:
+    """Their sessions and links do not say how far; opening them draws nothing anew."""
+    page.evaluate("""async () => {
+      const { revive } = await moduleOfThePage('photos.js');
+      const file = new File([await (await fetch('page/samples/coffee.jpg')).blob()], 'coffee.jpg');
+      const photo = { file, name: 'coffee.jpg', example: null, width: 0, height: 0, runs: [] };
+      const hints = [{ x: 0.5, y: 0.5, color: '#a03c28' }];
+      const run = { photo, kind: 'colorizations', total: 4, fields: { seed: 3, temperature: 0.75, hints },
+        slots: Array(4).fill(null), status: 'waiting', first: 0, follows: null };
+      photo.runs.push(run);
+      revive({ view: { photos: [photo], photo, runs: [run], hints: new Map([[photo, hints]]) }, album: [] });
+    }""")
+    expect_colorings(page, 4)
+    assert service.colorizer.options[-1].hint_spread == 1
+    linked = open_page(at="/#seed=3&temperature=0.75&n=4&index=0&hints=0.5,0.5,a03c28")
+    upload(linked)
+    linked.click("#viewer-close")
+    for each in (page, linked):
+        each.locator(".card .fix").click()
+        expect(each.locator("#hint-spread-out")).to_have_text("100 %")
+        each.wait_for_timeout(600)  # longer than the page's pause for further changes
+    assert [each.hint_spread for each in service.colorizer.options] == [1]
+
+
+def test_colors_of_another_photo_follow_fixed_colors(page, upload, color_photo, service) -> None:
+    upload(page)
+    borrow(page, color_photo)
+    keep(page, 1)
+    page.locator(".card .fix").click()
+    before = page.locator("#after").get_attribute("src")
+    fix(page, 0.75, "sky", 1)
+    expect(page.locator("#run-title")).to_have_text("Colors of beach.png")
+    plain, hinted = service.colorizer.options[-2:]
+    assert (len(hinted.hints), hinted.seed, hinted.weights) == (1, plain.seed, plain.weights)
+    expect(page.locator("#after")).not_to_have_attribute("src", before)
+    expect(page.locator(".card.kept")).to_have_count(1)
+    page.click("#viewer-close")
+    expect(page.locator("#hint-count")).to_be_visible()
+    add_more(page, 6)
+    assert len(service.colorizer.options[-1].hints) == 1
+    page.locator("#closeness").fill("1")
+    expect_colorings(page, 1)
+    assert (service.colorizer.options[-1].weights[0], len(service.colorizer.options[-1].hints)) == (1, 1)
+    drawn = len(service.colorizer.options)
+    page.locator("#history button").nth(1).click()
+    page.locator(".card.new .open").first.click()
+    page.click("#fix")
+    page.get_by_role("button", name="Remove fixed color 1").click()
+    expect(page.locator("#after")).to_have_attribute("src", before)  # the earlier ones are back
+    expect(page.locator("#fix-status")).to_have_text("")
+    assert [len(each.hints) for each in service.colorizer.options[drawn:]] == [0]  # of what was added with the color
 
 
 def begin_to_fix(page: Page, held: list[Route]) -> Route:
