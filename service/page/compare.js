@@ -13,7 +13,7 @@ import { hintWords, sampleTitle } from "./words.js";
 import { mostOf } from "./work.js";
 
 const MOST_STEPS = Number(byId("steps").max);
-const NO_START = "There are no steps between these two. One of them must be a coloring by the present model that is no variation, and that has neither fixed colors nor the colors of another photo.";
+const NO_START = "There are no steps between these two. One of them must be a coloring by the present model: no variation, not in the colors of another photo, and without fixed colors unless the other has the same ones, spread by at most 50 %.";
 const TOO_LARGE = "There are no steps between these two: the photo is too large for three colorings in one answer.";
 let samples = [];
 let sides = [0, 1]; // places in `samples`

@@ -116,7 +116,7 @@ function readStep(given) {
   const n = numberIn(given, "n", 1, 16, true);
   if (!Object.keys(fields).length && n === undefined) return null;
   const hints = readHints(given.get("hints"));
-  if (hints.length && kind === "colorizations") Object.assign(fields, { hints, hint_spread: numberIn(given, "spread", 0, 1) ?? EARLIER_SPREAD });
+  if (hints.length) Object.assign(fields, { hints, hint_spread: numberIn(given, "spread", 0, 1) ?? EARLIER_SPREAD });
   const { strength, ...others } = fields;
   if (kind === "transfers") Object.assign(others, { weights: likeness(strength) });
   const index = numberIn(given, "index", 0, MAX_INDEX, true) ?? null;

@@ -12,6 +12,7 @@ from tests.service.page.steps import (
     drag,
     expect_colorings,
     link_of,
+    make_steps,
     resize,
     swipe,
     taken,
@@ -206,6 +207,57 @@ def test_colors_of_another_photo_follow_fixed_colors(page, upload, color_photo, 
     expect(page.locator("#after")).to_have_attribute("src", before)  # the earlier ones are back
     expect(page.locator("#fix-status")).to_have_text("")
     assert [len(each.hints) for each in service.colorizer.options[drawn:]] == [0]  # of what was added with the color
+
+
+def test_variations_and_steps_follow_the_fixed_colors_of_what_they_begin_with(page, upload, service) -> None:
+    upload(page)
+    keep(page, 0, 1)
+    page.locator(".card .fix").click()
+    fix(page, 0.75, "sky", 1)
+    page.locator("#hint-spread").fill("0.25")
+    expect(page.locator("#run-facts")).to_contain_text("spread 25 %")
+    expect(page.locator("#fix-status")).to_have_text("")
+    page.click("#viewer-close")
+    make_steps(page, 3)
+    steps = service.colorizer.options[-1]
+    assert (len(steps.hints), steps.hint_spread, steps.index, steps.to_index) == (1, 0.25, 0, 1)
+    page.locator("#history button").last.click()
+    keep(page, 2)
+    make_steps(page, 3)  # from the one without fixed colors, to the picture of the other
+    steps = service.colorizer.options[-1]
+    assert (steps.hints, steps.index, steps.to_index) == ((), 2, None)
+    page.locator("#kept-pictures button").first.click()
+    page.click("#vary")
+    expect_colorings(page, 4)
+    expect(page.locator("#run-facts")).to_have_text("change 30 % · 1 fixed color, spread 25 %")
+    variation = service.colorizer.options[-1]
+    assert (len(variation.hints), variation.hint_spread, variation.index) == (1, 0.25, 0)
+    assert variation.noise_seed != variation.seed == steps.seed
+    page.locator(".card.new .open").first.click()
+    page.click("#vary")  # like its picture, and with its fixed colors
+    expect(page.locator("#run-title")).to_have_text("More like variation 1")
+    expect_colorings(page, 4)
+    assert len(service.colorizer.options[-1].hints) == 1
+    assert service.colorizer.references[-1] is not None
+
+
+def test_steps_begin_with_fixed_colors_only_if_the_other_end_has_them(page) -> None:
+    possible = page.evaluate("""async () => {
+      const { canInterpolate } = await moduleOfThePage('beginnings.js');
+      const { modelName } = await moduleOfThePage('served.js');
+      const { store } = await moduleOfThePage('store.js');
+      const of = (hint_spread, kind = 'colorizations', color = '#a03c28') => {
+        const fields = hint_spread === null ? {} : { hints: [{ x: 0, y: 0, color }], hint_spread };
+        return { model: modelName(store.model), run: { kind, temperature: 0.6, fields } };
+      };
+      const plain = of(null);
+      const possible = [[of(1), of(1)], [of(0.5), of(0.5, 'variations')], [of(0.5), plain],
+        [of(1, 'transfers'), plain]];
+      const impossible = [[of(1), of(1, 'variations')], [of(0.5), of(null, 'variations')], [of(0.5), of(0.25)],
+        [of(0.5), of(0.5, 'colorizations', '#000000')]];
+      return [...possible, ...impossible].map((pair) => canInterpolate(pair));
+    }""")
+    assert possible == [True] * 4 + [False] * 4
 
 
 def begin_to_fix(page: Page, held: list[Route]) -> Route:
