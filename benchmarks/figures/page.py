@@ -293,6 +293,7 @@ def _fix_colors(page: Page) -> None:
             page.locator("#palette-swatches").get_by_role("button", name=name).click()
         page.wait_for_selector("#fix-status:empty", state="attached")
     click_at(page, 0.5, 0.25)
+    page.wait_for_selector("#ideas:not(:has(i))")
 
 
 def _files(*names: str, gray: bool = True) -> list[FilePayload]:

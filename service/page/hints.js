@@ -1,15 +1,17 @@
 /** "Fix a color": points on the photo, each with a color that all colorings follow. The interface calls them hints. */
 
 import { followHints } from "./actions.js";
+import { colorAt } from "./canvas.js";
 import { byId, clamp, iconButton, make, slider } from "./element.js";
-import { atLightness } from "./lab.js";
+import { askForIdeas } from "./ideas.js";
+import { atLightness, hexToLab } from "./lab.js";
 import { notice } from "./notices.js";
 import { MAX_HINTS, SPREAD } from "./options.js";
-import { closePalette, isPaletteOpen, lightnessAt, openPalette, placePalette, setUpPalette } from "./palette.js";
+import { closePalette, isPaletteOpen, openPalette, placePalette, setUpPalette } from "./palette.js";
 import { isPeeking } from "./peek.js";
-import { amend, changeHints, changeSpread, hintFields, hintsOf, sameHints, spreadOf, store } from "./store.js";
+import { amend, changeHints, changeSpread, hintFields, hintsOf, point, sameHints, spreadOf, store } from "./store.js";
 import { percent, spreadWords } from "./words.js";
-import { start } from "./work.js";
+import { isBusy, start } from "./work.js";
 import { dragged, toPhoto, toStage } from "./zoom.js";
 
 const NUDGE = 0.01; // of the photo's side, for an arrow key
@@ -53,16 +55,28 @@ function ask(at) {
   openPalette(toStage(place), lightness({ x, y }), (choice) => {
     changeHints(photo, [...hintsOf(photo), { x, y, ...choice }]);
     dots[hintsOf(photo).length - 1].focus({ preventScroll: true });
-  }, { used: used() });
+  }, { used: used(), ideas: ideasAt(place) });
 }
 
-/** The colors without a name that points have. */
-const used = () => hintsOf(fixed()).filter(({ name }) => !name).map(asked);
+/** The names and colors that points have. */
+const used = () => hintsOf(fixed()).map((hint) => ({ name: hint.name, color: asked(hint) }));
+
+/** What ideas for a point begin with: the photo's other fixed colors. */
+function ideasAt(at) {
+  const photo = fixed();
+  const others = hintsOf(photo).filter((hint) => hint !== at);
+  const isReady = () => isFollowed(photo) && !store.view.runs.some(isBusy);
+  return { x: at.x, y: at.y, looked, isReady, hints: { hints: others.map(point), hint_spread: spreadOf(photo) } };
+}
 
 /** The color that was chosen for a point; of a link, the one adapted to the point. */
 const asked = ({ color, chosen = color }) => chosen;
 
-const lightness = (at) => lightnessAt(byId("before"), at);
+/** The lightness L* of a point; a middle one where it cannot be read. */
+function lightness(at) {
+  const color = colorAt(byId("before"), at);
+  return color ? hexToLab(color)[0] : 50;
+}
 
 /** Round to the precision of links. */
 const rounded = ({ x, y }) => ({ x: Math.round(clamp(x, 0, 1) * 10_000) / 10_000, y: Math.round(clamp(y, 0, 1) * 10_000) / 10_000 });
@@ -87,7 +101,7 @@ function recolor(i) {
   openPalette(toStage(hint), lightness(hint), (choice) => {
     replace(i, choice);
     dots[i].focus({ preventScroll: true });
-  }, { used: used(), now: asked(hint), remove: () => remove(i) });
+  }, { used: used(), now: asked(hint), remove: () => remove(i), ideas: ideasAt(hint) });
 }
 
 /** Paint the points and their list. */
@@ -97,6 +111,7 @@ export function showHints() {
   const hints = photo ? hintsOf(photo) : [];
   if (!photo || (recolored && !hints.includes(recolored))) closePalette(); // undo may take the point away
   if (isPaletteOpen()) placePalette(toStage(place)); // the photo may have another size or place now
+  askForIdeas(); // the colorings that these wait for may have come
   while (dots.length < hints.length) dots.push(dot(dots.length));
   for (const [i, each] of dots.entries()) {
     each.hidden = i >= hints.length;

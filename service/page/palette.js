@@ -1,8 +1,8 @@
 /** The palette: colors that fit a point of the photo, named after objects. */
 
-import { canRead } from "./canvas.js";
 import { byId, clamp, make } from "./element.js";
-import { atLightness, hexToLab } from "./lab.js";
+import { dropIdeas, offerIdeas } from "./ideas.js";
+import { atLightness } from "./lab.js";
 
 /** [name, color, usual range of lightness L*]. */
 const COLORS = [
@@ -57,20 +57,22 @@ function choose(chosen, name) {
 export const isPaletteOpen = () => !byId("palette").hidden;
 
 export function closePalette() {
+  dropIdeas();
   byId("palette").hidden = byId("pending-dot").hidden = true;
 }
 
 /**
- * Show the colors that fit `lightness` beside a place on the stage, and the colors `used` for other points. `now`: the color
- * that the point has. `remove`: what the last button does, if there is one.
+ * Show the colors that fit `lightness` beside a place on the stage, and those `used` for other points, {name, color}.
+ * `now`: the color that the point has. `remove`: what the last button does, if there is one. `ideas`: see `offerIdeas`.
  */
-export function openPalette(place, lightness, chosen, { used, now, remove }) {
+export function openPalette(place, lightness, chosen, { used, now, remove, ideas }) {
   const palette = byId("palette");
   onChoose = chosen;
   palette.dataset.lightness = lightness;
   byId("palette-note").hidden = lightness > ALMOST_BLACK && lightness < ALMOST_WHITE;
   byId("palette-note").textContent = `This point is almost ${lightness > 50 ? "white" : "black"}: a color hardly shows here.`;
-  const others = [...new Set(used)].slice(-USED).map((color) => ({ color, ...atLightness(color, lightness) }));
+  const own = new Map(used.filter(({ name }) => !COLORS.some(([known]) => known === name)).map((each) => [each.color, each]));
+  const others = [...own.values()].slice(-USED).map((each) => ({ ...each, ...atLightness(each.color, lightness) }));
   byId("palette-swatches").replaceChildren(...[...fitting(lightness), ...others].map(swatch));
   byId("palette-hex").value = now ?? "";
   if (now) byId("palette-color").value = now;
@@ -80,6 +82,7 @@ export function openPalette(place, lightness, chosen, { used, now, remove }) {
     remove();
   };
   palette.hidden = byId("pending-dot").hidden = false;
+  offerIdeas(ideas, choose);
   placePalette(place);
   byId("palette-swatches").firstChild.focus({ preventScroll: true });
 }
@@ -109,16 +112,4 @@ function swatch({ name, color, hex }) {
   const dot = make("i", { "aria-hidden": "true" });
   dot.style.setProperty("--dot", hex);
   return make("button", { type: "button", className: "quiet", onclick: () => choose(color, name ?? null) }, dot, name ?? color);
-}
-
-/** The lightness L* of a point of a picture, averaged over five by five pixels. */
-export function lightnessAt(image, { x, y }) {
-  const canvas = Object.assign(document.createElement("canvas"), { width: 1, height: 1 });
-  const context = canvas.getContext("2d");
-  const { naturalWidth: width, naturalHeight: height } = image;
-  if (!width || !canRead()) return 50; // it has not come yet, or is hidden from pages
-  context.imageSmoothingQuality = "high";
-  context.drawImage(image, clamp(x * width - 2.5, 0, Math.max(0, width - 5)), clamp(y * height - 2.5, 0, Math.max(0, height - 5)), Math.min(5, width), Math.min(5, height), 0, 0, 1, 1);
-  const hex = [...context.getImageData(0, 0, 1, 1).data].slice(0, 3).map((value) => value.toString(16).padStart(2, "0")).join("");
-  return hexToLab(`#${hex}`)[0];
 }

@@ -1,5 +1,6 @@
 /** Texts for errors, runs and numbers. */
 
+import { hexToLab } from "./lab.js";
 import { SPREAD } from "./options.js";
 
 const FEW = 3; // names in one message
@@ -66,6 +67,25 @@ const BOLDNESS = {
 };
 
 export const boldnessWords = (value, recommended) => BOLDNESS[boldness(value, recommended)];
+
+/** [name, CIELAB hue in degrees at which it ends]. */
+const HUES = [["pink", 15], ["red", 42], ["orange", 76], ["yellow", 108], ["green", 165], ["turquoise", 225], ["blue", 300], ["violet", 335], ["pink", 360]];
+
+/** Name a color in plain words. */
+export function colorWords(hex) {
+  const [lightness, a, b] = hexToLab(hex);
+  const chroma = Math.hypot(a, b);
+  const hue = ((180 / Math.PI) * Math.atan2(b, a) + 360) % 360;
+  const tone = lightness < 33 ? "dark " : lightness > 75 ? "light " : "";
+  if (chroma < 6) return `${tone}gray`;
+  const [name] = HUES.find(([, end]) => hue <= end);
+  if (name === "red" && lightness > 62) return `${tone}pink`;
+  if (name === "orange" && lightness > 75 && chroma < 40) return "beige";
+  if (name === "orange" && (lightness < 55 || chroma < 40)) return `${lightness > 60 ? "light " : tone}brown`;
+  if (name === "yellow" && lightness < 55) return `${tone}olive`;
+  if (name === "yellow" && chroma < 40) return `${tone}beige`;
+  return `${tone || (chroma < 16 ? "grayish " : "")}${name}`;
+}
 
 /** Say how far fixed colors spread. */
 export function spreadWords(value) {

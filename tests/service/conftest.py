@@ -15,6 +15,7 @@ import structlog
 from PIL import Image
 
 from service.codecs.sandbox import Decoders
+from tests.service.fake_colorizer import OTHER
 from tests.service.fakes import Service, running
 from tests.service.files import encoded
 
@@ -68,6 +69,7 @@ def service(shared_service: Service) -> Service:
     """A ready service with default settings; its colorizer has no calls yet."""
     shared_service.colorizer.forget()
     shared_service.colorizer.error = None
+    shared_service.colorizer.others = (OTHER,)
     shared_service.colorizer.gate.set()
     return shared_service
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from model.options import PLAIN, InterpolationOptions, Look, Options, VariationOptions
+from model.options import PLAIN, Color, InterpolationOptions, Look, Options, VariationOptions
 from model.protocol import (
     DeviceMemory,
     Drawn,
@@ -21,7 +21,10 @@ from model.protocol import (
 )
 from tests.service.waiting import PATIENCE_SECONDS
 
-__all__ = ["FakeColorizer", "tint"]
+__all__ = ["OTHER", "FakeColorizer", "tint"]
+
+OTHER = (148, 65, 47)
+"""the color that variations have at points"""
 
 
 def tint(seed: int, index: int, temperature: float) -> np.ndarray:
@@ -42,6 +45,7 @@ class FakeColorizer:
         self.references: list[Photo | None] = []
         self.options: list[Any] = []
         self.threads: set[str] = set()
+        self.others: Sequence[Color] = (OTHER,)  # colors at points, by turns
         self.finishing: list[tuple[int, ...]] = []
         self.error: Exception | None = None
         self.entered = threading.Semaphore(0)
@@ -118,6 +122,6 @@ class FakeColorizer:
             timings={"condition": 0.001, "sample": 0.002},
             coarsest=np.stack([np.random.default_rng(name).normal(0, 30, (2, 8, 8)) for name in names]),
             bits_before_hints=tuple(2.5 + i / 8 for i in range(len(names))),
-            colors=(tuple((148, 65, 47) for _ in getattr(options, "at", ())),) * len(names),
+            colors=tuple((self.others[i % len(self.others)],) * len(getattr(options, "at", ())) for i in indices),
             hints=options.hints,
         )

@@ -30,6 +30,10 @@ NO_DEMO = """const fetched = window.fetch;
 window.fetch = (what, ...more) =>
   what === 'page/samples/photographer.jpg' ? Promise.reject(new Error('no demonstration')) : fetched(what, ...more);"""
 """The page cannot have the photo of its demonstration, which takes a fifth of the time of opening it."""
+NO_IDEAS = """const asked = window.fetch;
+window.fetch = (what, how, ...more) =>
+  what === 'v1/variations' && how.body.has('at') ? Promise.reject(new Error('no ideas')) : asked(what, how, ...more);"""
+"""The palette of *Fix a color* has no ideas from the model, which would be one more drawing each time that it opens."""
 BLOBS = """const { toBlob } = HTMLCanvasElement.prototype;
 HTMLCanvasElement.prototype.toBlob = function (...how) {
   toBlob.apply(this, how);
@@ -66,21 +70,33 @@ def open_page(contexts: dict[str, list[BrowserContext]], browser: Browser, servi
 
     Arguments are those of a browser context and of `emulate_media`. `at` is appended to the address (None opens nothing
     yet), `of` is another service, and `expected` lists words of expected console errors. It waits until the page knows
-    the model, unless not `ready`; with `demo`, the page first colorizes its demonstration. Later tests get the context,
-    so scripts and routes are to be set for pages.
+    the model, unless not `ready`; with `demo`, the page first colorizes its demonstration; with `ideas`, its palette
+    has ideas. Later tests get the context, so scripts and routes are to be set for pages.
     """
     taken: list[tuple[str, BrowserContext]] = []
     unexpected: list[str] = []
 
     def open_one(
-        at: str | None = "/", of=service, expected: str = "", ready: bool = True, demo: bool = False, **options: object
+        at: str | None = "/",
+        of=service,
+        expected: str = "",
+        ready: bool = True,
+        demo: bool = False,
+        ideas: bool = False,
+        **options: object,
     ) -> Page:
         address = str(of.client.base_url)
         media = {name: options.pop(name) for name in MEDIA if name in options}
-        kind = f"{address} {len(taken)} {demo} {options}"
+        kind = f"{address} {len(taken)} {demo} {ideas} {options}"
         if not contexts[kind]:
             context = browser.new_context(base_url=address, **DEFAULTS | options)
-            for script in (SEEDS % (len(taken) + 1), BLOBS, MODULES, "" if demo else NO_DEMO):
+            for script in (
+                SEEDS % (len(taken) + 1),
+                BLOBS,
+                MODULES,
+                "" if demo else NO_DEMO,
+                "" if ideas else NO_IDEAS,
+            ):
                 context.add_init_script(script)
             contexts[kind].append(context)
         context = contexts[kind].pop()

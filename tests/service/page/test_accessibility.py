@@ -52,7 +52,7 @@ SCREENS = (  # covers each size and each scheme; slow tests cover every pair
 
 @pytest.mark.parametrize(("scheme", "device"), [*SCREENS, pytest.param("light", TABLET, id="tablet")])
 def test_every_view_is_accessible_and_fits(open_page, upload, photo, scheme: str, device: dict[str, object]) -> None:
-    page = open_page(demo=True, color_scheme=scheme, **device)
+    page = open_page(demo=True, ideas=True, color_scheme=scheme, **device)
     check(page)
     upload(page)
     keep(page, 0, 1)
@@ -69,6 +69,7 @@ def test_every_view_is_accessible_and_fits(open_page, upload, photo, scheme: str
     check(page)
     page.click("#fix")
     page.click("#hint-add")
+    expect(page.locator("#ideas button")).to_have_count(1)
     check(page)
     page.locator("#palette-swatches button").first.click()
     check(page)

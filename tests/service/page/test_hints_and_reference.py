@@ -1,11 +1,14 @@
 """Colors fixed at points of the photo, and colors of another photo."""
 
 import pytest
+from PIL import Image
 from playwright.sync_api import FloatRect, Locator, Page, Route, expect
 
-from benchmarks.figures.steps import click_at, drop, hold, keep
+from benchmarks.figures.steps import click_at, drop, hold, keep, release
 from model.options import TRANSFER_WEIGHTS
+from tests.service.fake_colorizer import OTHER, tint
 from tests.service.page.steps import (
+    FAILED,
     add_more,
     borrow,
     colorize_again,
@@ -477,7 +480,8 @@ def test_the_palette_opens_on_a_click_alone_leaves_the_point_in_sight_and_fits_t
     expect(fixing.locator("#palette-note")).to_be_hidden()
     open_palette = """async (lightness) => {
       const { openPalette } = await moduleOfThePage('palette.js');
-      openPalette({ left: 0, top: 0 }, lightness, () => {}, { used: [] });
+      const ideas = { x: 0, y: 0, isReady: () => false };
+      openPalette({ left: 0, top: 0 }, lightness, () => {}, { used: [], ideas });
     }"""
     fixing.evaluate(open_palette, 3)
     expect(fixing.locator("#palette-note")).to_be_visible()
@@ -600,6 +604,94 @@ def test_points_take_typed_colors_those_of_the_screen_and_any_other(fixing, serv
         red, green, blue = hint.color
         assert red > green + 50
         assert red > blue + 50
+
+
+def test_ideas_from_the_model_are_pictures_of_the_coloring_with_other_colors_at_the_point(
+    open_page, upload, service, tmp_path
+) -> None:
+    """Each color is there once, and none that the point has already. A chosen one is offered for the next point."""
+    Image.new("L", (1024, 640), 130).save(tmp_path / "wall.png")
+    page = open_page(ideas=True)
+    upload(page, tmp_path / "wall.png")
+    page.locator(".card.new .open").nth(1).click()
+    page.locator("#saturation").fill("0.5")
+    page.click("#fix")
+    coloring = service.colorizer.options[-1]
+    own = (130 + tint(coloring.seed, 1, 0.75)).round().astype(int).tolist()
+    service.colorizer.others = [own, OTHER, (60, 90, 160), (148, 66, 48), own, (62, 92, 160)]
+    click_at(page, 0.25, 0.5)
+    expect(page.locator("#ideas > *")).to_have_count(2)  # and no places that wait
+    ideas = page.get_by_role("group", name="Ideas from the model").get_by_role("button")
+    expect(ideas.first).to_have_accessible_name("red, #94412f")
+    variations = service.colorizer.options[-1]
+    assert (variations.seed, variations.index, variations.temperature) == (coloring.seed, 1, 0.75)
+    assert ([each.x for each in variations.at], variations.hints) == ([pytest.approx(0.25, abs=0.01)], ())
+    assert variations.saturation == 0.5
+    assert service.colorizer.photos[-1].shape[:2] == (320, 512)  # a small copy
+    page.get_by_role("button", name="blue, #3c5aa0").click()
+    followed(page, 1)
+    expect(page.locator("#hint-list li")).to_contain_text("blue, at 25 %")
+    (hint,) = service.colorizer.options[-1].hints
+    assert hint.color[2] > hint.color[0] + 50
+    click_at(page, 0.75, 0.5)
+    expect(page.locator("#ideas button")).to_have_count(2)
+    assert len(service.colorizer.options[-1].hints) == 1
+    page.locator("#palette-swatches").get_by_role("button", name="blue").click()
+    followed(page, 2)
+    page.locator(".dot").first.click()
+    expect(page.locator("#ideas button").first).to_be_visible()
+    (other,) = service.colorizer.options[-1].hints  # without the point's own
+    assert other.x == pytest.approx(0.75, abs=0.01)
+    expect(page.locator("#history li")).to_have_count(2)  # ideas are no colorings of the photo
+    page.click("#viewer-close")
+    page.locator("#history button").last.click()
+    keep(page, 0, 1)
+    make_steps(page, 3)
+    page.locator(".card .fix").click()  # it opens in gray: the ideas are for any coloring
+    click_at(page, 0.25, 0.5)
+    expect(page.locator("#ideas button").first).to_be_visible()
+    assert (service.colorizer.options[-1].seed, service.colorizer.options[-1].index) == (0, 0)
+    page.keyboard.press("Escape")
+    page.evaluate("() => { CanvasRenderingContext2D.prototype.getImageData = () => new ImageData(4, 4); }")
+    click_at(page, 0.25, 0.5)  # the browser hides pixels, so the small copy would be noise
+    expect(page.locator("#palette")).to_be_visible()
+    expect(page.locator("#palette-ideas")).to_be_hidden()
+
+
+def test_ideas_wait_for_colorings_end_with_the_palette_and_may_be_missing(
+    open_page, upload, color_photo, service
+) -> None:
+    page = open_page(ideas=True, expected=FAILED)
+    upload(page)
+    page.locator(".card .fix").click()
+    drawn = hold(page, "colorizations")
+    asked = hold(page, "variations")
+    click_at(page, 0.75, 0.5)
+    taken(page, asked)
+    page.locator("#palette-swatches").get_by_role("button", name="sky").click()
+    click_at(page, 0.25, 0.5)
+    started = taken(page, drawn)
+    expect(page.locator("#ideas i")).to_have_count(6)
+    assert not asked
+    release(page, "colorizations", [started])
+    with page.expect_event("requestfailed"):
+        taken(page, asked)
+        page.keyboard.press("Escape")
+    row = page.locator("#palette-ideas")
+    click_at(page, 0.25, 0.5)
+    problem = {"status": 429, "code": "queue_full", "detail": "later"}
+    taken(page, asked).fulfill(status=429, json=problem, headers={"Retry-After": "1"})
+    expect(page.locator("#palette")).to_be_visible()
+    expect(row).to_be_hidden()
+    expect(page.get_by_role("alert")).to_have_count(0)
+    page.keyboard.press("Escape")
+    page.click("#viewer-close")
+    borrow(page, color_photo)
+    page.locator(".card .fix").click()
+    click_at(page, 0.25, 0.5)  # the service cannot draw this coloring by seed and index
+    expect(row).to_be_hidden()
+    page.wait_for_timeout(1100)  # after the time at which the service would have taken the refused request
+    assert not asked
 
 
 def test_undo_closes_the_palette_of_a_point_that_it_takes_away_and_a_view_that_another_photo_replaces(
