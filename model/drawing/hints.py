@@ -104,13 +104,11 @@ def given_cells(photo: SmallPhoto, hints: Sequence[Hint], at: Sequence[Point] = 
     A color that sRGB lacks at its point's lightness is replaced by the nearest of the same hue. The fewer of a cell's
     pixels are as light as the hint's point, the weaker the cell's color.
     """
-    wished = wished_chroma(photo, hints)
-    small = area_average(photo.lightness, (PIXELS * SIDE, PIXELS * SIDE))
+    wished = wished_chroma(photo, hints) * _shares(photo, hints)[:, None]
     cells, counts = np.zeros((2, SIDE, SIDE), np.float32), np.zeros((SIDE, SIDE), np.float32)
     for hint, chroma in zip(hints, wished, strict=True):
         row, column = _pixel(hint, (SIDE, SIDE))
-        alike = _likeness(small, photo.lightness, hint).reshape(SIDE, PIXELS, SIDE, PIXELS)[row, :, column].mean()
-        cells[:, row, column] += chroma * (LEAST_SHARE + (1 - LEAST_SHARE) * alike)
+        cells[:, row, column] += chroma
         counts[row, column] += 1
     cells /= np.maximum(counts, 1)
     cells[:, counts == 0] = np.nan
@@ -152,9 +150,13 @@ def wished_chroma(photo: SmallPhoto, hints: Sequence[Hint]) -> NDArray[np.float3
 
 
 def drawn_chroma(photo: SmallPhoto, points: Sequence[Point], coarsest: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the a*b* of the points' cells in (N, 2, 8, 8), mapped to the gamut at the points' lightness: (N, K, 2)."""
+    """Return the (N, K, 2) a*b* of hints that would give the points' cells their colors in (N, 2, 8, 8).
+
+    They are mapped to the gamut at the points' lightness.
+    """
     places = np.array([_pixel(point, (SIDE, SIDE)) for point in points], np.intp).reshape(-1, 2)
-    return _possible(photo, points, coarsest[:, :, places[:, 0], places[:, 1]].transpose(0, 2, 1))
+    cells = coarsest[:, :, places[:, 0], places[:, 1]].transpose(0, 2, 1)
+    return _possible(photo, points, cells / _shares(photo, points)[:, None])
 
 
 def colors_of(photo: SmallPhoto, points: Sequence[Point], chroma: NDArray[np.float32]) -> list[tuple[Color, ...]]:
@@ -174,6 +176,17 @@ def match_hints(images: NDArray[np.uint8], hints: Sequence[Hint]) -> tuple[tuple
         total, chroma = (np.linalg.norm(part, axis=0).tolist() for part in (difference, difference[1:]))
         matches.append(tuple(HintMatch(*each) for each in zip(colors, total, chroma, strict=True)))
     return tuple(matches)
+
+
+def _shares(photo: SmallPhoto, points: Sequence[Point]) -> NDArray[np.float32]:
+    """Return the share of each of K points' colors that its cell has; see LEAST_SHARE."""
+    small = area_average(photo.lightness, (PIXELS * SIDE, PIXELS * SIDE))
+    shares = []
+    for point in points:
+        row, column = _pixel(point, (SIDE, SIDE))
+        alike = _likeness(small, photo.lightness, point).reshape(SIDE, PIXELS, SIDE, PIXELS)[row, :, column].mean()
+        shares.append(LEAST_SHARE + (1 - LEAST_SHARE) * alike)
+    return np.array(shares, np.float32)
 
 
 def _bump(small: NDArray[np.float32], lightness: NDArray[np.float32], point: Point) -> NDArray[np.float32]:

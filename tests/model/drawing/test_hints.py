@@ -139,6 +139,18 @@ def test_variations_at_points_change_these_things_alone(colorizer: CinnColorizer
     assert again.colors == varied.colors[2:]
 
 
+def test_a_hint_of_a_new_color_gives_the_variation_again(colorizer: CinnColorizer) -> None:
+    """The point is on a thing that fills a part of its cell, so that the cell has a part of its color."""
+    photo = np.full((256, 256), 110, np.uint8)
+    photo[:, 104:116] = 160
+    small = colorizer.shrink(photo)
+    (varied,) = colorizer.draw_all([DrawTask(small, VariationOptions(3, 1, 2, 0.3, 5, at=(Point(0.43, 0.7),)))])
+    hints = [(Hint(0.43, 0.7, color),) for (color,) in varied.colors]
+    again = colorizer.draw_all([DrawTask(small, SampleOptions(1, 1, offset=2, hints=hint)) for hint in hints])
+    for drawn, cells in zip(again, varied.coarsest, strict=True):
+        assert drawn.coarsest[0] == pytest.approx(cells, abs=3)  # sRGB may lack the color
+
+
 def test_the_colors_of_another_photo_follow_hints(color) -> None:
     reference = np.random.default_rng(1).integers(0, 256, (40, 60, 3)).astype(np.uint8)
     plain = color(TransferOptions(2, 1), reference)
