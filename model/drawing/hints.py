@@ -136,10 +136,11 @@ def mend_hints(
     fit = np.linalg.solve(moves.T @ moves + RIDGE * np.eye(len(points), dtype=np.float32), moves.T)
     lowest = np.minimum(chroma, wished.min(-2)[..., None, None] - MARGIN)
     highest = np.maximum(chroma, wished.max(-2)[..., None, None] + MARGIN)
-    mended = chroma
+    mended, flat = chroma, bumps.reshape(len(points), -1)
     for _ in range(ROUNDS):
         weights = fit @ (wished - upsample(mended))
-        mended = np.clip(mended + np.tensordot(weights, bumps, (1, 0)), lowest, highest)
+        moved = weights.mT @ flat  # a product for each sample: of a single one, the last bits depend on their number
+        mended = np.clip(mended + moved.reshape(chroma.shape), lowest, highest)
     return mended
 
 

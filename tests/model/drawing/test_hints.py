@@ -202,6 +202,19 @@ def test_near_hints_that_contradict_each_other_keep_to_their_colors(count: int, 
         assert np.abs(mended).max() < 130  # a* and b* of sRGB are at most 108, plus a margin of 20
 
 
+@pytest.mark.parametrize("count", [1, 8, 32, 64])
+def test_a_sample_is_corrected_to_the_same_bits_alone_and_among_others(count: int) -> None:
+    draws = np.random.default_rng(count)
+    points = [Point(*draws.random(2).tolist()) for _ in range(count)]
+    photo = small_photo(100 * draws.random((256, 256), np.float32))
+    chroma = 20 * draws.standard_normal((5, 2, 64, 64), np.float32)
+    wished = 30 * draws.standard_normal((5, count, 2), np.float32)
+    together = mend_hints(chroma, photo, points, wished)
+    for i in range(5):
+        alone = mend_hints(chroma[i : i + 1], photo, points, wished[i : i + 1])
+        assert np.array_equal(alone[0], together[i])
+
+
 def test_a_hint_on_an_edge_is_met_by_what_is_like_its_point() -> None:
     lightness = np.full((256, 256), 80, np.float32)
     lightness[:, :129] = 20  # the hint's pixel of 64×64 covers four pixels, of which only the hint's is dark
