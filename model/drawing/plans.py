@@ -170,12 +170,14 @@ class Planner:
         noise_seed = options.noise_seed
         if noise_seed == options.seed:  # else the noise would equal the latent that it is mixed with
             noise_seed = _other_seeds(noise_seed)[0]
-        noise = self._latents(noise_seed, numbers, drawing)
         check_points("at", options.at)
         if options.at:
             same = [np.repeat(z, options.n, 0) for z in origin]
             at = points_inside(options.at, photo.frame)
-            return lambda: _draws(same, numbers, drawing)._replace(at=at, fresh=noise[0])
+            # not rescaled to a latent_norm: several colors are wanted
+            fresh = draw_latents(self._dims[:1], [1.0], noise_seed, numbers, stratified=True)[0]
+            return lambda: _draws(same, numbers, drawing)._replace(at=at, fresh=fresh)
+        noise = self._latents(noise_seed, numbers, drawing)
         kept = (1 - options.strength**2) ** 0.5
         weights = [kept if size in moved else 1.0 for size in self._sizes]
         latents = mix_latents(origin, noise, weights)

@@ -139,6 +139,17 @@ def test_variations_at_points_change_these_things_alone(colorizer: CinnColorizer
     assert again.colors == varied.colors[2:]
 
 
+@pytest.mark.parametrize("colder", [{"temperature": 0.0}, {"latent_norm": 0.0}, {"latent_norm": 0.5}])
+def test_colors_at_points_are_as_varied_for_a_colder_coloring(
+    colorizer: CinnColorizer, photo: NDArray[np.uint8], colder: dict[str, float]
+) -> None:
+    """They are draws from the model's own distribution, with the same latents for any temperature or norm."""
+    options, small = VariationOptions(4, 1, 2, 0.3, 5, at=(Point(0.2, 0.7),)), colorizer.shrink(photo)
+    looks = ({"temperature": 1.0}, colder)
+    usual, found = colorizer.draw_all([DrawTask(small, replace(options, **each)) for each in looks])
+    np.testing.assert_array_equal(found.coarsest[:, :, 5, 1], usual.coarsest[:, :, 5, 1])  # the first cells drawn
+
+
 def test_a_hint_of_a_new_color_gives_the_variation_again(colorizer: CinnColorizer) -> None:
     """The point is on a thing that fills a part of its cell, so that the cell has a part of its color."""
     photo = np.full((256, 256), 110, np.uint8)
