@@ -6,13 +6,22 @@ import numpy as np
 import pytest
 
 from model.colorizer import CinnColorizer
-from model.options import Hint, InterpolationOptions, Options, SampleOptions, TransferOptions, VariationOptions
+from model.options import (
+    Hint,
+    InterpolationOptions,
+    Options,
+    Point,
+    SampleOptions,
+    TransferOptions,
+    VariationOptions,
+)
 from model.protocol import Drawn, DrawTask
 from service.network import InProcess
 from service.scheduling.batching import TURN_LATENTS, Batcher
 from service.scheduling.parts import HINT_COST, TRANSFER_COST, cost_of, samples_in_parts
 
 HINTS = (Hint(0.2, 0.3, (160, 60, 40)), Hint(0.7, 0.8, (40, 60, 160)))
+AT = (Point(0.4, 0.6),)
 DIVIDED = [
     SampleOptions(n=6, seed=3, offset=2),
     SampleOptions(n=6, seed=3, rank="likelihood"),
@@ -24,7 +33,9 @@ DIVIDED = [
     SampleOptions(n=3, seed=3, candidates=8, select="likely"),
     SampleOptions(n=3, seed=3, candidates=8, select="likely", rank="likelihood", hints=HINTS),
     VariationOptions(n=6, seed=3, index=1, strength=0.4, noise_seed=5),
+    VariationOptions(n=6, seed=3, index=1, strength=0.4, noise_seed=5, at=AT, hints=HINTS),
     TransferOptions(n=6, seed=3),
+    TransferOptions(n=5, seed=3, hints=HINTS),
 ]
 UNDIVIDED = [InterpolationOptions(steps=5, seed=3, index=0, to_index=1)]
 
@@ -66,7 +77,7 @@ async def test_parts_are_the_samples_of_the_whole(
     assert max(parts) == (TURN_LATENTS if options in DIVIDED else options.samples)
     np.testing.assert_array_equal(divided.chroma, whole.chroma)
     np.testing.assert_array_equal(divided.coarsest, whole.coarsest)
-    for name in ("indices", "bits_per_dim", "bits_before_hints", "latent_norms", "temperature", "hints"):
+    for name in ("indices", "bits_per_dim", "bits_before_hints", "latent_norms", "temperature", "hints", "colors"):
         assert getattr(divided, name) == getattr(whole, name)
     assert divided.timings.keys() == whole.timings.keys()
 
@@ -86,7 +97,11 @@ async def test_a_part_has_the_samples_of_a_turn_even_if_they_cost_more(
         (SampleOptions(n=2, seed=0, hints=HINTS), 2 * HINT_COST),
         (SampleOptions(n=2, seed=0, candidates=8, select="diverse"), 8),
         (SampleOptions(n=2, seed=0, candidates=8, select="diverse", hints=HINTS), 8 * HINT_COST),
+        (VariationOptions(n=2, seed=0, index=0, strength=0.3, noise_seed=5), 2),
+        (VariationOptions(n=2, seed=0, index=0, strength=0.3, noise_seed=5, at=AT), 2 * HINT_COST),
+        (VariationOptions(n=2, seed=0, index=0, strength=0.3, noise_seed=5, at=AT, hints=HINTS), 2 * HINT_COST),
         (TransferOptions(n=2, seed=0), 2 * TRANSFER_COST),
+        (TransferOptions(n=2, seed=0, hints=HINTS), 2 * TRANSFER_COST * HINT_COST),
         (SampleOptions(n=2, seed=0, candidates=8, select="first"), 2),  # `first` needs no further candidates
     ],
     ids=repr,
