@@ -128,7 +128,7 @@ class Maker:
             **answer.model_dump(include={"model", "model_sha256", "seed", "noise_seed", "temperature"}),
             asked=self._asked.given,
             files=[
-                Made(file=self.file_name(photo, each.index), index=each.index, bits_per_dim=each.bits_per_dim)
+                Made(file=self.file_name(photo, each.index), **each.model_dump(include={"index", "bits_per_dim", "at"}))
                 for each in answer.data
             ],
         )

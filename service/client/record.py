@@ -24,6 +24,8 @@ class Made(BaseModel):
     """the file's path below the output folder"""
     index: int
     bits_per_dim: float
+    at: list[str] | None = None
+    """the new colors at the points of `at`"""
 
 
 class Entry(BaseModel):

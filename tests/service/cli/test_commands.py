@@ -68,6 +68,8 @@ def test_points(service, run: Callable, photo: Path) -> None:
     coloring = ("variations", photo, "--seed", "7", "--index", "1")
     run(*coloring, "--at", "0.25,0.75", "--at", "1,0", "-n", "1")
     assert [(point.x, point.y) for point in service.colorizer.options[-1].at] == [(0.25, 0.75), (1, 0)]
+    (made,) = json.loads(Path("out/tintflow.jsonl").read_text())["files"]
+    assert made["at"] == ["#94412f"] * 2
     for wrong in ("0.25", "0.25,0.75,#a03c28"):
         assert "expected X,Y, got" in run(*coloring, "--at", wrong, status=2).stderr
 
