@@ -127,6 +127,7 @@ export function showHints() {
   byId("hint-spread-field").hidden = !hints.length;
   if (!photo || spread === spreadOf(photo)) return; // the slider may be held while colorings come
   spread = spreadOf(photo);
+  closePalette(); // its ideas spread as far as before
   byId("hint-spread").value = spread;
   showSpread(spread);
 }

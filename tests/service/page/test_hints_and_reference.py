@@ -694,6 +694,22 @@ def test_ideas_wait_for_colorings_end_with_the_palette_and_may_be_missing(
     assert not asked
 
 
+def test_a_new_spread_closes_the_palette_with_ideas_that_spread_otherwise(open_page, upload, service) -> None:
+    page = open_page(ideas=True)
+    upload(page)
+    page.locator(".card .fix").click()
+    fix(page, 0.75, "sky", 1)
+    click_at(page, 0.25, 0.5)
+    expect(page.locator("#ideas button").first).to_be_visible()
+    page.locator("#hint-spread").fill("0.2")
+    expect(page.locator("#palette")).to_be_hidden()
+    expect(page.locator("#run-facts")).to_contain_text("1 fixed color, spread 20 %")
+    expect(page.locator("#fix-status")).to_have_text("")
+    click_at(page, 0.25, 0.5)
+    expect(page.locator("#ideas button").first).to_be_visible()
+    assert (len(service.colorizer.options[-1].at), service.colorizer.options[-1].hint_spread) == (1, 0.2)
+
+
 def test_undo_closes_the_palette_of_a_point_that_it_takes_away_and_a_view_that_another_photo_replaces(
     fixing, upload, color_photo
 ) -> None:
