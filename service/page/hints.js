@@ -9,7 +9,7 @@ import { notice } from "./notices.js";
 import { MAX_HINTS, SPREAD } from "./options.js";
 import { closePalette, isPaletteOpen, openPalette, placePalette, setUpPalette } from "./palette.js";
 import { isPeeking } from "./peek.js";
-import { amend, changeHints, changeSpread, hintFields, hintsOf, point, sameHints, spreadOf, store } from "./store.js";
+import { amend, canRedo, change, hintFields, hintsOf, hintsSet, point, sameHints, spreadOf, spreadSet, store } from "./store.js";
 import { percent, spreadWords } from "./words.js";
 import { isBusy, start } from "./work.js";
 import { dragged, toPhoto, toStage } from "./zoom.js";
@@ -34,7 +34,7 @@ export function setUpHints(photo, sample) {
   looked = sample;
   setUpPalette();
   const stage = byId("stage");
-  slider("hint-spread", SPREAD, (value) => changeSpread(fixed(), value), showSpread);
+  slider("hint-spread", SPREAD, (value) => alter(spreadSet(fixed(), value)), showSpread);
   byId("hint-add").onclick = () => ask({ x: 0.5, y: 0.5 });
   addEventListener("pagehide", followChange); // before the session is stored
   stage.addEventListener("pointerup", () => (peeked = isPeeking()), { capture: true });
@@ -46,6 +46,12 @@ export function setUpHints(photo, sample) {
   });
 }
 
+/**
+ * Change the fixed colors. Changes that colorings follow together are one undo step: undo would otherwise lead to fixed
+ * colors that no colorings follow. After an undo, a change begins a new step.
+ */
+const alter = (patch) => (changed === fixed() && !canRedo() ? amend : change)(patch);
+
 /** Open the palette for a new point. */
 function ask(at) {
   const photo = fixed();
@@ -53,7 +59,7 @@ function ask(at) {
   const { x, y } = (place = rounded(at));
   recolored = null;
   openPalette(toStage(place), lightness({ x, y }), (choice) => {
-    changeHints(photo, [...hintsOf(photo), { x, y, ...choice }]);
+    alter(hintsSet(photo, [...hintsOf(photo), { x, y, ...choice }]));
     dots[hintsOf(photo).length - 1].focus({ preventScroll: true });
   }, { used: used(), ideas: ideasAt(place) });
 }
@@ -81,7 +87,7 @@ function lightness(at) {
 /** Round to the precision of links. */
 const rounded = ({ x, y }) => ({ x: Math.round(clamp(x, 0, 1) * 10_000) / 10_000, y: Math.round(clamp(y, 0, 1) * 10_000) / 10_000 });
 
-const replace = (i, patch) => changeHints(fixed(), hintsOf(fixed()).map((hint, j) => (i === j ? { ...hint, ...patch } : hint)));
+const replace = (i, patch) => alter(hintsSet(fixed(), hintsOf(fixed()).map((hint, j) => (i === j ? { ...hint, ...patch } : hint))));
 
 /** Move a point: adapt the chosen color to the new lightness. A link holds only the adapted color. */
 function move(i, to) {
@@ -91,7 +97,7 @@ function move(i, to) {
 }
 
 function remove(i) {
-  changeHints(fixed(), hintsOf(fixed()).filter((_, j) => i !== j));
+  alter(hintsSet(fixed(), hintsOf(fixed()).filter((_, j) => i !== j)));
   byId("stage").focus({ preventScroll: true });
 }
 
@@ -143,8 +149,8 @@ export function follow() {
   clearTimeout(timer);
   const photo = fixed();
   if (!photo) return followChange();
-  if (isFollowed(photo)) return store.view.runs.filter((run) => run.superseded && run.status === "stopped").forEach(start); // undo brought them back
-  changed = photo;
+  changed = isFollowed(photo) ? null : photo;
+  if (!changed) return store.view.runs.filter((run) => run.superseded && run.status === "stopped").forEach(start); // undo brought them back
   timer = setTimeout(followChange, PAUSE);
 }
 

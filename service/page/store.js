@@ -97,16 +97,14 @@ const hintText = ({ hints, hint_spread }) => JSON.stringify(hintsIn({ hints: hin
 /** Whether two requests' fields hold the same fixed colors, which spread as far. */
 export const sameHints = (some, others) => hintText(some) === hintText(others);
 
-export function changeHints(photo, hints) {
-  change({ hints: new Map(store.view.hints).set(photo, hints) });
-}
+/** The part of the view in which a photo has these fixed colors. */
+export const hintsSet = (photo, hints) => ({ hints: new Map(store.view.hints).set(photo, hints) });
 
-export function changeSpread(photo, spread) {
-  change({ spreads: new Map(store.view.spreads).set(photo, spread) });
-}
+/** The part of the view in which a photo's fixed colors spread as far as this. */
+export const spreadSet = (photo, spread) => ({ spreads: new Map(store.view.spreads).set(photo, spread) });
 
 /** The part of the view in which a photo has the fixed colors of a request's fields. */
-export const withHints = (photo, { hints = [], hint_spread = SPREAD }) => ({ hints: new Map(store.view.hints).set(photo, hints), spreads: new Map(store.view.spreads).set(photo, hint_spread) });
+export const withHints = (photo, { hints = [], hint_spread = SPREAD }) => ({ ...hintsSet(photo, hints), ...spreadSet(photo, hint_spread) });
 
 /** A sample's look: its own adjustment, or else the look of its run's sources. */
 export const lookOf = (sample) => store.view.looks.get(sample) ?? firstLook(sample);

@@ -159,6 +159,26 @@ def test_how_far_colors_spread(fixing, open_page, upload, service) -> None:
     assert [each.hint_spread for each in service.colorizer.options] == [0]  # opening the page forgets those before
 
 
+def test_changes_that_colorings_follow_together_are_one_undo_step(fixing) -> None:
+    """Else undo in the grid would lead to fixed colors that the colorings there do not follow."""
+    fix(fixing, 0.75, "sky", 1)
+    press = "(each, value) => { each.value = value; each.dispatchEvent(new Event('change')); }"
+    spread = fixing.locator("#hint-spread")
+    spread.evaluate(f"each => ['0.55', '0.6', '0.5'].forEach((value) => ({press})(each, value))")  # as it was
+    fixing.wait_for_timeout(600)  # longer than colorings wait for the next change
+    fix(fixing, 0.25, "stone", 2)
+    spread.evaluate(f"each => ['0.55', '0.6', '0.65'].forEach((value) => ({press})(each, value))")
+    expect(fixing.locator("#run-facts")).to_contain_text("2 fixed colors, spread 65 %")
+    fixing.click("#viewer-close")
+    for facts in ("2 fixed colors · ", "1 fixed color · "):
+        fixing.keyboard.press("Control+z")
+        expect(fixing.locator("#run-facts")).to_contain_text(facts)
+        expect(fixing.locator("#colorize")).to_contain_text("more")  # like those in the grid
+    for facts in ("2 fixed colors · ", "2 fixed colors, spread 65 %"):
+        fixing.keyboard.press("Control+Shift+z")
+        expect(fixing.locator("#run-facts")).to_contain_text(facts)
+
+
 def test_fixed_colors_of_earlier_versions_spread_as_they_did(page, open_page, upload, service) -> None:
     """Their sessions and links do not say how far; opening them draws nothing anew."""
     page.evaluate("""async () => {
