@@ -1,6 +1,6 @@
 """Colorings that carry the metadata of their photos."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from service.client.found import Photo
 from service.client.maker import Asked, Maker, Request
 from service.client.record import Record
 
-__all__ = ["Call", "CommandAsked", "CommandMaker"]
+__all__ = ["Call", "CommandAsked", "CommandMaker", "new_colors"]
 
 
 Call = Callable[..., Awaitable[ColorizationResponse]]
@@ -56,4 +56,11 @@ class CommandMaker(Maker):
         indices = ",".join(str(made.index) for made in entry.files)
         braced = f"{{{indices}}}" if len(entry.files) > 1 else indices  # as a shell expands it
         bits = ", ".join(f"{made.bits_per_dim:.2f}" for made in entry.files)
-        return f"{photo.source} → {self.out / self.file_name(photo, braced)}   {bits} bits/dim"
+        line = f"{photo.source} → {self.out / self.file_name(photo, braced)}   {bits} bits/dim"
+        return line + new_colors(made.at for made in entry.files)
+
+
+def new_colors(colorings: Iterable[Sequence[str] | None]) -> str:
+    """Return the end of a line: the new colors of each coloring, between commas; empty if none has any."""
+    colors = ", ".join(" ".join(each) for each in colorings if each)
+    return colors and f", new colors {colors}"

@@ -11,7 +11,7 @@ import typer
 
 from service.api.formats import PHOTO_SUFFIXES
 from service.cli.batch import end, printable, run_client
-from service.cli.colorings import CommandAsked
+from service.cli.colorings import CommandAsked, new_colors
 from service.cli.connection import Connection
 from service.cli.places import NAMED_SUFFIXES, SUFFIXES, make_folder
 from service.cli.statuses import FAILED, MISUSED
@@ -133,6 +133,7 @@ def make_single(connection: Connection, single: Single, asked: CommandAsked, ove
         end(printable(f"{place}: {error.strerror}"), MISUSED)
     noise = "" if answer.noise_seed is None else f", noise seed {answer.noise_seed}"
     line = f"{source} → {place}   seed {answer.seed}{noise}, {coloring.bits_per_dim:.2f} bits/dim"
+    line += new_colors([coloring.at])
     typer.echo(printable(line), err=True)
 
 

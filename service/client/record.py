@@ -25,7 +25,7 @@ class Made(BaseModel):
     index: int
     bits_per_dim: float
     at: list[str] | None = None
-    """the new colors at the points of `at`"""
+    """new colors at the points of `at`; None without such points, and in records of version 2.0"""
 
 
 class Entry(BaseModel):

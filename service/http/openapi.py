@@ -125,6 +125,7 @@ HEADERS = {
     "Tintflow-Bits-Per-Dim": ("of a zip or a bare image: of each sample", "2.91"),
     "Tintflow-Latent-Norm": ("of a zip or a bare image: of each sample", "0.81"),
     "Tintflow-Delta-E": ("how far each hint was missed; for a bare image (a zip has it in comments)", "6.10 2.41"),
+    "Tintflow-At": ("the new color at each point of `at`; for a bare image (a zip has it in comments)", "#94412f"),
     "Tintflow-Model": ("of a zip or a bare image", MODEL_EXAMPLE),
     "Tintflow-Model-Sha256": (f"of a zip or a bare image: {SHA256}", SHA256_EXAMPLE),
     "Tintflow-Id": ("of a zip or a bare image", "colorization-5f0c8f1b9d3e4a6c8b7a2f1e0d9c8b7a"),

@@ -119,8 +119,9 @@ async def answer(colorization: Colorization, form: Form, stream: Stream, run: Ru
         else:
             (sample,) = [each async for each in samples]
             distances = {"Tintflow-Delta-E": _delta_e(sample)} if sample.coloring.hints else {}
+            colors = {"Tintflow-At": _new_colors(sample)} if sample.coloring.at else {}
             length = {"Content-Length": str(len(sample.data))}
-            stream.open(form.media_type, _headers(colorization, form) | distances | length)
+            stream.open(form.media_type, _headers(colorization, form) | distances | colors | length)
             await stream.emit(sample.data)
     await stream.sent()
 
@@ -156,6 +157,11 @@ def _delta_e(sample: Sample) -> str:
     return " ".join(f"{hint.delta_e:.2f}" for hint in sample.coloring.hints or ())
 
 
+def _new_colors(sample: Sample) -> str:
+    """Name the new colors of the points that were to get others."""
+    return " ".join(sample.coloring.at or ())
+
+
 class _JsonWriter:
     """The parts of a ColorizationResponse, in the order of its fields."""
 
@@ -184,7 +190,7 @@ class _ZipWriter:
     def add(self, sample: Sample) -> bytes:
         # ZipInfo without a date, so that the same images are the same bytes
         member = zipfile.ZipInfo(f"{sample.coloring.index}.{self._suffix}")
-        member.comment = _delta_e(sample).encode()
+        member.comment = f"{_delta_e(sample)} {_new_colors(sample)}".strip().encode()
         self._archive.writestr(member, sample.data)
         return self._window.take()
 

@@ -68,8 +68,12 @@ def test_points(service, run: Callable, photo: Path) -> None:
     coloring = ("variations", photo, "--seed", "7", "--index", "1")
     run(*coloring, "--at", "0.25,0.75", "--at", "1,0", "-n", "1")
     assert [(point.x, point.y) for point in service.colorizer.options[-1].at] == [(0.25, 0.75), (1, 0)]
-    (made,) = json.loads(Path("out/tintflow.jsonl").read_text())["files"]
-    assert made["at"] == ["#94412f"] * 2
+    printed = run(*coloring, "--at", "0.25,0.75", "--at", "1,0", "-n", "2", "-o", "others").stdout
+    assert "bits/dim, new colors #94412f #94412f, #94412f #94412f\n" in printed  # to give as hints
+    (line,) = Path("others/tintflow.jsonl").read_text().splitlines()
+    assert [made["at"] for made in json.loads(line)["files"]] == [["#94412f"] * 2] * 2
+    single = run(*coloring, "--at", "0.25,0.75", "-n", "1", "-o", "other.jpg")
+    assert "bits/dim, new colors #94412f\n" in single.stderr
     for wrong in ("0.25", "0.25,0.75,#a03c28"):
         assert "expected X,Y, got" in run(*coloring, "--at", wrong, status=2).stderr
 

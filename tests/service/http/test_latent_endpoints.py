@@ -77,6 +77,16 @@ def test_hints_of_an_image_are_in_a_header_and_those_of_a_zip_in_its_members_com
     assert {member.filename: member.comment for member in members} == dict.fromkeys(("0.jpeg", "1.jpeg"), b"3.50 3.50")
 
 
+def test_new_colors_of_an_image_are_in_a_header_and_those_of_a_zip_in_its_members_comments(service, grey_png) -> None:
+    points = json.dumps([{"x": 0.25, "y": 0.5}, {"x": 1, "y": 0}])
+    image = service.post_to("/v1/variations", grey_png, {"Accept": "image/*"}, **VARIATION, n=1, at=points)
+    assert image.headers["tintflow-at"] == "#94412f #94412f"
+    asked = {"hints": json.dumps(HINTS), "response_format": "zip"}
+    archive = service.post_to("/v1/variations", grey_png, **VARIATION, n=1, at=points, **asked)
+    (member,) = zipfile.ZipFile(BytesIO(archive.content)).infolist()
+    assert member.comment == b"3.50 3.50 #94412f #94412f"
+
+
 def test_variation(service, grey_png) -> None:
     body = service.post_to("/v1/variations", grey_png, **VARIATION, noise_seed=11, n=3, offset=5).json()
     assert body["id"].startswith("variation-")
