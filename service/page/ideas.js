@@ -13,6 +13,7 @@ const SHOWN = 6;
 const DRAWN = 12; // of which the first that differ are shown
 const SIDE = 512; // pixels of the longer side of the photo that is sent: enough for small pictures, and quick
 const ALIKE = 6; // ΔE of a*b* between colors that look the same
+const TONE = /^(light|dark) /; // no part of a chosen color's name: points differ in lightness
 const NOISE_SEED = 0; // the same each time, so that a user finds an idea again
 
 let wish = null; // what to ask for, until the answer has come
@@ -103,5 +104,5 @@ async function ownColor(sample, point) {
 function picture(color, blob, choose) {
   const name = colorWords(color);
   const image = make("img", { alt: "", src: URL.createObjectURL(blob), onload: ({ target }) => URL.revokeObjectURL(target.src) });
-  return make("button", { type: "button", "aria-label": `${name}, ${color}`, title: name, onclick: () => choose(color, name) }, image);
+  return make("button", { type: "button", "aria-label": `${name}, ${color}`, title: name, onclick: () => choose(color, name.replace(TONE, "")) }, image);
 }

@@ -71,7 +71,7 @@ export function openPalette(place, lightness, chosen, { used, now, remove, ideas
   palette.dataset.lightness = lightness;
   byId("palette-note").hidden = lightness > ALMOST_BLACK && lightness < ALMOST_WHITE;
   byId("palette-note").textContent = `This point is almost ${lightness > 50 ? "white" : "black"}: a color hardly shows here.`;
-  const own = new Map(used.filter(({ name }) => !COLORS.some(([known]) => known === name)).map((each) => [each.color, each]));
+  const own = new Map(used.filter((each) => !COLORS.some(([name, color]) => name === each.name && color === each.color)).map((each) => [each.color, each]));
   const others = [...own.values()].slice(-USED).map((each) => ({ ...each, ...atLightness(each.color, lightness) }));
   byId("palette-swatches").replaceChildren(...[...fitting(lightness), ...others].map(swatch));
   byId("palette-hex").value = now ?? "";

@@ -1,5 +1,7 @@
 """Colors fixed at points of the photo, and colors of another photo."""
 
+import re
+
 import pytest
 from PIL import Image
 from playwright.sync_api import FloatRect, Locator, Page, Route, expect
@@ -638,7 +640,7 @@ def test_ideas_from_the_model_are_pictures_of_the_coloring_with_other_colors_at_
     page.click("#fix")
     coloring = service.colorizer.options[-1]
     own = (130 + tint(coloring.seed, 1, 0.75)).round().astype(int).tolist()
-    service.colorizer.others = [own, OTHER, (60, 90, 160), (148, 66, 48), own, (62, 92, 160)]
+    service.colorizer.others = [own, OTHER, (24, 44, 96), (148, 66, 48), own, (26, 46, 97)]
     click_at(page, 0.25, 0.5)
     expect(page.locator("#ideas > *")).to_have_count(2)  # and no places that wait
     ideas = page.get_by_role("group", name="Ideas from the model").get_by_role("button")
@@ -648,9 +650,9 @@ def test_ideas_from_the_model_are_pictures_of_the_coloring_with_other_colors_at_
     assert ([each.x for each in variations.at], variations.hints) == ([pytest.approx(0.25, abs=0.01)], ())
     assert variations.saturation == 0.5
     assert service.colorizer.photos[-1].shape[:2] == (320, 512)  # a small copy
-    page.get_by_role("button", name="blue, #3c5aa0").click()
+    page.get_by_role("button", name="dark blue, #182c60").click()
     followed(page, 1)
-    expect(page.locator("#hint-list li")).to_contain_text("blue, at 25 %")
+    expect(page.locator("#hint-list li")).to_contain_text(re.compile("^blue, at 25 %"))  # not dark everywhere
     (hint,) = service.colorizer.options[-1].hints
     assert hint.color[2] > hint.color[0] + 50
     click_at(page, 0.75, 0.5)
@@ -663,6 +665,14 @@ def test_ideas_from_the_model_are_pictures_of_the_coloring_with_other_colors_at_
     (other,) = service.colorizer.options[-1].hints  # without the point's own
     assert other.x == pytest.approx(0.75, abs=0.01)
     expect(page.locator("#history li")).to_have_count(2)  # ideas are no colorings of the photo
+    page.keyboard.press("Escape")
+    click_at(page, 0.5, 0.5)
+    page.get_by_role("button", name="red, #94412f").click()
+    followed(page, 3)
+    click_at(page, 0.9, 0.5)
+    reds = page.locator("#palette-swatches").get_by_role("button", name="red", exact=True)
+    expect(reds).to_have_count(2)  # the palette's own, and that of the idea
+    page.keyboard.press("Escape")
     page.click("#viewer-close")
     page.locator("#history button").last.click()
     keep(page, 0, 1)
