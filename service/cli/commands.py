@@ -1,6 +1,7 @@
 """The commands: their options are the interface's fields, and each makes one call for every photo."""
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -37,6 +38,7 @@ __all__ = ["add_commands"]
 
 OUT = Path("out")
 WATCH_SECONDS = 2.0
+COLOR = re.compile(r"\s*#[0-9a-fA-F]{6}\s*")
 MAX_REFERENCE_BYTES = 100
 """maximum bytes of the reference's name in the names of files"""
 PIPE_CHUNK_BYTES, MAX_PIPE_CHUNKS = 2**20, 2**10
@@ -322,7 +324,7 @@ def _point(name: str, text: str) -> dict[str, float | str]:
     parts = text.split(",")
     try:
         place = {"x": float(parts[0]), "y": float(parts[1])}
-        if len(parts) != len(form.split(",")):
+        if len(parts) != len(form.split(",")) or not all(map(COLOR.fullmatch, parts[2:])):
             raise ValueError(text)
     except (ValueError, IndexError) as error:
         raise typer.BadParameter(f"expected {form}, got {text}", param_hint=flag) from error

@@ -59,7 +59,8 @@ def test_hints(service, run: Callable, photo: Path) -> None:
     first, second = service.colorizer.options[-1].hints
     assert (first.x, first.y, first.color) == (0.25, 0.75, (0xA0, 0x3C, 0x28))
     assert (second.x, second.y) == (1, 0)
-    run("colorize", photo, "--hint", "left", status=2)
+    for wrong in ("left", "0.25,0.75", "0.25,0.75,brick", "0.25,0.75,#a03"):  # before a model is loaded
+        assert f"expected X,Y,#RRGGBB, got {wrong}" in run("colorize", photo, "--hint", wrong, status=2).stderr
     for outside in ("nan,0,#000000", "0,inf,#000000", "1.1,0,#000000"):
         assert "X and Y from 0 to 1" in run("colorize", photo, "--hint", outside, status=2).stderr
 
