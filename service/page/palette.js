@@ -6,7 +6,7 @@ import { atLightness } from "./lab.js";
 
 /** [name, color, usual range of lightness L*]. */
 const COLORS = [
-  ["light skin", "#d9a98c", 55, 90], ["dark skin", "#8a5a3c", 15, 55], ["lips, rose", "#c46a70", 35, 70], ["blond hair", "#c9a86a", 50, 85],
+  ["light skin", "#d9a98c", 35, 90], ["dark skin", "#8a5a3c", 15, 55], ["lips, rose", "#c46a70", 35, 70], ["blond hair", "#c9a86a", 50, 85],
   ["brown hair", "#6b4630", 8, 45], ["wood", "#8f6236", 25, 65], ["brick, rust", "#a03c28", 20, 55], ["red", "#c8202c", 20, 60],
   ["orange", "#d97a26", 45, 75], ["straw, sand", "#cfb271", 55, 90], ["gold, yellow", "#e2b93b", 60, 95], ["grass", "#6f8f3c", 35, 70],
   ["leaf", "#3f6b3a", 15, 55], ["sea", "#2f7f86", 25, 65], ["sky", "#7aaedb", 50, 95], ["denim", "#4a6890", 20, 60],
