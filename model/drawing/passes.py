@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from model.device import THREADS
 from model.drawing.runtimes.choice import choose_runtime
 from model.drawing.runtimes.graph_cache import GraphCache
-from model.drawing.runtimes.runtime import Condition, Encoded, Floats, Indices
+from model.drawing.runtimes.runtime import Condition, Encoded, Floats, Given, Indices
 from model.errors import NonFiniteError, OutOfMemoryError
 from model.flow.checkpoint import Checkpoint
 
@@ -104,8 +104,8 @@ class Passes:
             np.full((n, 2, 8, 8), np.nan, np.float32) if g is None else g for n, g in zip(numbers, given, strict=True)
         ]
 
-        def draw(*rows: Any) -> Sequence[NDArray[Any]]:
-            return [runtime.draw_coarsest(condition, *rows)]
+        def draw(photo: Indices, z: Floats, temperature: Floats, *given: Floats) -> Sequence[NDArray[Any]]:
+            return [runtime.draw_coarsest(condition, photo, z, temperature, Given(*given))]
 
         warmth = np.concatenate(temperatures)
         leeway = np.repeat(np.array(tolerances, np.float32), numbers)

@@ -20,7 +20,7 @@ from model.device import THREADS
 from model.drawing.runtimes import graphs
 from model.drawing.runtimes.graph_cache import GraphCache
 from model.drawing.runtimes.numbers import Numbers
-from model.drawing.runtimes.runtime import Condition, Encoded, Floats, Indices, Runtime, Samples
+from model.drawing.runtimes.runtime import Condition, Encoded, Floats, Given, Indices, Runtime, Samples
 from model.drawing.runtimes.stepping import Stepper, draw_alike
 from model.errors import CheckpointError, NonFiniteError
 from model.flow.arrays import CinnArrays
@@ -96,19 +96,12 @@ class OpenvinoRuntime(Runtime):
         return Condition(tuple(parts[:2]), tuple(parts[2:]))
 
     def draw_coarsest(
-        self,
-        condition: Condition,
-        photo: Indices,
-        z: Floats,
-        temperature: Floats,
-        given: Floats,
-        tolerance: Floats,
-        fresh: Floats,
+        self, condition: Condition, photo: Indices, z: Floats, temperature: Floats, given: Given
     ) -> Floats:
-        known = self.numbers.standardize(given)
+        known = given._replace(cells=self.numbers.standardize(given.cells))
         upcoming, past = condition.cells
         stepper = self._own(len(z), lambda: self._new_stepper(len(z)))
-        cells = stepper.draw(upcoming, past, photo, z, temperature, known, tolerance, fresh)
+        cells = stepper.draw(upcoming, past, photo, z, temperature, known)
         return self.numbers.to_chroma(self.numbers.from_rows(cells))
 
     def draws_alike(self, rows: int, more: int) -> bool:

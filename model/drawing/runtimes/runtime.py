@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from model.drawing.runtimes.numbers import Numbers
 
-__all__ = ["Condition", "Encoded", "Floats", "Indices", "Runtime", "Samples"]
+__all__ = ["Condition", "Encoded", "Floats", "Given", "Indices", "Runtime", "Samples"]
 
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]
@@ -26,6 +26,17 @@ class Condition(NamedTuple):
     def split(self) -> "list[Condition]":
         """Return the condition of each photo."""
         return [Condition(*(tuple(a[i : i + 1] for a in part) for part in self)) for i in range(len(self.maps[0]))]
+
+
+class Given(NamedTuple):
+    """What N draws of the coarsest level are given; see `AutoregressiveLevel.draw`."""
+
+    cells: Floats
+    """(N, 2, 8, 8) a*b*: NaN for cells to draw, infinity for those to draw first"""
+    tolerance: Floats
+    """(N,): nats by which given cells may make the color of another less plausible before it changes"""
+    fresh: Floats
+    """(N, 128): latents of cells to draw first"""
 
 
 class Samples(NamedTuple):
@@ -84,16 +95,9 @@ class Runtime(ABC):
 
     @abstractmethod
     def draw_coarsest(
-        self,
-        condition: Condition,
-        photo: Indices,
-        z: Floats,
-        temperature: Floats,
-        given: Floats,
-        tolerance: Floats,
-        fresh: Floats,
+        self, condition: Condition, photo: Indices, z: Floats, temperature: Floats, given: Given
     ) -> Floats:
-        """Decode the coarsest level: (N, 2, 8, 8) a*b*. given, tolerance, fresh: see `AutoregressiveLevel.draw`."""
+        """Decode the coarsest level: (N, 2, 8, 8) a*b*."""
 
     def draws_alike(self, rows: int, more: int) -> bool:
         """Say whether `draw_coarsest` gives each row the same bits among this many rows as among a multiple."""

@@ -9,7 +9,7 @@ import openvino as ov
 from numpy.typing import NDArray
 
 from model.drawing.runtimes.numbers import ORDER, Numbers
-from model.drawing.runtimes.runtime import Floats, Indices
+from model.drawing.runtimes.runtime import Floats, Given, Indices
 from model.flow.cell_order import CALM_TEMPERATURE, DISTILLED_TEMPERATURE, HIDDEN, cell_exponents
 from model.flow.mixture_arrays import draw_outputs, log_prob_of_outputs
 from model.flow.sizes import CELLS
@@ -36,26 +36,20 @@ class Stepper:
         return _Stream(self._numbers.distilled_start, self._model("distilled"))
 
     def draw(
-        self,
-        upcoming: Floats,
-        past: Floats,
-        photo: Indices,
-        z: Floats,
-        temperature: Floats,
-        given: Floats,
-        tolerance: Floats,
-        fresh: Floats,
+        self, upcoming: Floats, past: Floats, photo: Indices, z: Floats, temperature: Floats, given: Given
     ) -> Floats:
         """Mirror `AutoregressiveLevel.draw`, but return (N, 64, 2) a*b*, row by row, standardized for the level.
 
-        upcoming, past: from `condition_graph`, (P, 64, width). photo: (N,), index of each row's photo.
+        upcoming, past: from `condition_graph`, (P, 64, width). photo: (N,), index of each row's photo. given: with
+        standardized cells.
         """
-        drawing, free = _draw_order(self._numbers, z, temperature, given, fresh), None
-        if (~np.isnan(given).all((1, 2, 3)) & (tolerance > 0)).any():
-            unknown = _draw_order(self._numbers, z, temperature, np.full_like(given, np.nan), fresh)
+        drawing, free = _draw_order(self._numbers, z, temperature, given), None
+        if (~np.isnan(given.cells).all((1, 2, 3)) & (given.tolerance > 0)).any():
+            nothing = given._replace(cells=np.full_like(given.cells, np.nan))
+            unknown = _draw_order(self._numbers, z, temperature, nothing)
             cells, outputs = self._draw(unknown, upcoming, past, photo)
             log_prob = log_prob_of_outputs(outputs.reshape(-1, outputs.shape[-1]), cells.reshape(-1, 2))
-            free = _Free(cells, log_prob.reshape(CELLS, -1), tolerance)
+            free = _Free(cells, log_prob.reshape(CELLS, -1), given.tolerance)
         cells, _ = self._draw(drawing, upcoming, past, photo, free)
         by_row = np.argsort(drawing.order, axis=1).T[..., None]
         return np.take_along_axis(cells, by_row, 0).transpose(1, 0, 2)
@@ -120,9 +114,9 @@ class _Free(NamedTuple):
         return np.where(keeps[:, None], cells, given)
 
 
-def _draw_order(numbers: Numbers, z: Floats, temperature: Floats, given: Floats, fresh: Floats) -> _DrawOrder:
+def _draw_order(numbers: Numbers, z: Floats, temperature: Floats, given: Given) -> _DrawOrder:
     """Mirror `AutoregressiveLevel.draw_order`."""
-    known = numbers.cells_in_order(given)
+    known = numbers.cells_in_order(given.cells)
     ranks = np.argsort((2 * np.isnan(known) + np.isinf(known)).max(-1), axis=1, kind="stable")
     known = np.take_along_axis(known, ranks[..., None], 1)
     calm, at = np.float32(CALM_TEMPERATURE), np.float32(DISTILLED_TEMPERATURE)
@@ -130,7 +124,9 @@ def _draw_order(numbers: Numbers, z: Floats, temperature: Floats, given: Floats,
     colder = np.minimum(temperature / at, 1)[:, None] ** EXPONENTS[ranks]
     others = np.isinf(known[..., 0])
     colder[others] = 1
-    latents, renewed = (np.take_along_axis(each.reshape(-1, CELLS, 2), ranks[..., None], 1) for each in (z, fresh))
+    latents, renewed = (
+        np.take_along_axis(each.reshape(-1, CELLS, 2), ranks[..., None], 1) for each in (z, given.fresh)
+    )
     return _DrawOrder(
         ORDER[ranks],
         known,

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.drawing.runtimes.numbers import Numbers
-from model.drawing.runtimes.runtime import Condition, Encoded, Floats, Indices, Runtime, Samples
+from model.drawing.runtimes.runtime import Condition, Encoded, Floats, Given, Indices, Runtime, Samples
 from model.flow.arrays import CinnArrays
 from model.flow.cinn import Cinn
 
@@ -46,16 +46,9 @@ class TorchRuntime(Runtime):
 
     @torch.no_grad()
     def draw_coarsest(
-        self,
-        condition: Condition,
-        photo: Indices,
-        z: Floats,
-        temperature: Floats,
-        given: Floats,
-        tolerance: Floats,
-        fresh: Floats,
+        self, condition: Condition, photo: Indices, z: Floats, temperature: Floats, given: Given
     ) -> Floats:
-        rows, *numbers = (self._tensor(each) for each in (photo, z, temperature, given, tolerance, fresh))
+        rows, *numbers = (self._tensor(each) for each in (photo, z, temperature, *given))
         return _array(self.cinn.draw_coarsest(condition.cells[0][rows], *numbers))
 
     @torch.no_grad()

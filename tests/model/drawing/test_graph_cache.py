@@ -18,7 +18,7 @@ import pytest
 from model.drawing.runtimes import graph_cache, graphs
 from model.drawing.runtimes.graph_cache import GraphCache
 from model.drawing.runtimes.openvino_runtime import NUMBERS, OpenvinoRuntime
-from model.drawing.runtimes.runtime import Floats
+from model.drawing.runtimes.runtime import Floats, Given
 from model.flow.checkpoint import Checkpoint
 
 WRITER = """
@@ -39,12 +39,9 @@ def computed(checkpoint: Checkpoint, folder: Path) -> list[Floats]:
     draws = np.random.default_rng(1)
     condition = runtime.condition(100 * draws.random((1, 1, 256, 256), np.float32))
     z, between = draws.standard_normal((2, 128), np.float32), np.full(2, 0.9, np.float32)
-    photo, given = np.zeros(2, np.int64), np.full((2, 2, 8, 8), np.nan, np.float32)
-    return [
-        *condition.cells,
-        *condition.maps,
-        runtime.draw_coarsest(condition, photo, z, between, given, np.zeros(2, np.float32), z),
-    ]
+    given = Given(np.full((2, 2, 8, 8), np.nan, np.float32), np.zeros(2, np.float32), z)
+    drawn = runtime.draw_coarsest(condition, np.zeros(2, np.int64), z, between, given)
+    return [*condition.cells, *condition.maps, drawn]
 
 
 def loaded(cache: GraphCache) -> bytes | None:

@@ -12,7 +12,7 @@ from model.drawing.runtimes import graph, graphs
 from model.drawing.runtimes.choice import choose_runtime
 from model.drawing.runtimes.graph_cache import GraphCache
 from model.drawing.runtimes.openvino_runtime import OpenvinoRuntime
-from model.drawing.runtimes.runtime import Condition, Floats, Indices, Runtime
+from model.drawing.runtimes.runtime import Condition, Floats, Given, Indices, Runtime
 from model.drawing.runtimes.stepping import draw_alike
 from model.drawing.runtimes.torch_runtime import TorchRuntime
 from model.errors import CheckpointError, InputError
@@ -60,20 +60,19 @@ def photos(count: int = 2) -> Floats:
     return 100 * np.random.default_rng(1).random((count, 1, 256, 256), np.float32)
 
 
-def rows(tolerance: float = 0.0) -> tuple[Indices, Floats, Floats, Floats, Floats, Floats]:
+def rows(*tolerances: float) -> tuple[Indices, Floats, Floats, Given]:
     """Draws of two photos at several temperatures, one with given cells, from which others may differ."""
-    given = np.full((ROWS, 2, 8, 8), np.nan, np.float32)
-    given[1, :, 2, 5] = 30, -20
-    given[1, :, 7, 7] = 10
-    given[1:, :, 5, 4] = np.inf
+    cells = np.full((ROWS, 2, 8, 8), np.nan, np.float32)
+    cells[1, :, 2, 5] = 30, -20
+    cells[1, :, 7, 7] = 10
+    cells[1:, :, 5, 4] = np.inf
+    tolerance = np.broadcast_to(np.array(tolerances or 0, np.float32), ROWS)
     z = normal(ROWS, DIMS[0], seed=2)
     return (
         np.array([0, 1, 0, 1]),
         z,
         np.array([0.2, 0.7, 0.9, 1.3], np.float32),
-        given,
-        np.full(ROWS, tolerance, np.float32),
-        normal(ROWS, DIMS[0], seed=3),
+        Given(cells, tolerance, normal(ROWS, DIMS[0], seed=3)),
     )
 
 
@@ -101,8 +100,8 @@ def test_the_condition_is_that_of_the_definition(
 def test_draws_are_those_of_the_definition(
     definition: TorchRuntime, exact: OpenvinoRuntime, temperatures: tuple[float, ...], leeway: float
 ) -> None:
-    photo, z, _, given, tolerance, fresh = rows(leeway)
-    asked = (photo, z, np.array(temperatures, np.float32), given, tolerance, fresh)
+    photo, z, _, given = rows(leeway)
+    asked = (photo, z, np.array(temperatures, np.float32), given)
     defined, computed = (runtime.draw_coarsest(conditions(runtime), *asked) for runtime in (definition, exact))
     np.testing.assert_allclose(computed, defined, rtol=1e-4, atol=1e-3)  # a*b* reach 100
     np.testing.assert_allclose(computed[1, :, 2, 5], [30, -20], **CLOSE)
@@ -163,15 +162,13 @@ def test_weights_of_steps_are_stored_in_half_the_bytes_and_change_no_bit(
 
 
 def test_a_row_is_the_same_to_the_bit_whatever_stands_beside_it(fast: OpenvinoRuntime) -> None:
-    condition, (photo, z, temperature, given, _, fresh) = conditions(fast), rows()
-    tolerance = np.array([0, LEEWAY, 0, np.inf], np.float32)
-    x = fast.draw_coarsest(condition, photo, z, temperature, given, tolerance, fresh)
+    condition, (photo, z, temperature, given) = conditions(fast), rows(0, LEEWAY, 0, np.inf)
+    x = fast.draw_coarsest(condition, photo, z, temperature, given)
     decoded = fast.add_details(condition, photo, x, fine())
     encoded = fast.encode(condition, photo, decoded.chroma)
     for order in ([3, 2, 1, 0], [1, 1, 1, 1], [2, 2, 2, 2], [3, 3, 3, 3]):
-        alike = fast.draw_coarsest(
-            condition, photo[order], z[order], temperature[order], given[order], tolerance[order], fresh[order]
-        )
+        asked = Given(*(part[order] for part in given))
+        alike = fast.draw_coarsest(condition, photo[order], z[order], temperature[order], asked)
         assert np.array_equal(alike, x[order])
         again = fast.add_details(condition, photo[order], x[order], [each[order] for each in fine()])
         np.testing.assert_equal(again, [each[order] for each in decoded])
@@ -180,20 +177,12 @@ def test_a_row_is_the_same_to_the_bit_whatever_stands_beside_it(fast: OpenvinoRu
 
 
 def test_torch_draws_a_row_the_same_whatever_temperature_and_tolerance_others_have(definition: TorchRuntime) -> None:
-    condition, (photo, z, _, given, _, fresh) = conditions(definition), rows()
-    tolerance = np.array([0, LEEWAY, 0, np.inf], np.float32)
+    condition, (photo, z, _, given) = conditions(definition), rows(0, LEEWAY, 0, np.inf)
     mixed = np.array([0.65, 0.9, 1.3, 0.1], np.float32)
-    together = definition.draw_coarsest(condition, photo, z, mixed, given, tolerance, fresh)
+    together = definition.draw_coarsest(condition, photo, z, mixed, given)
     for row, temperature in enumerate(mixed):
-        alike = definition.draw_coarsest(
-            condition,
-            photo,
-            z,
-            np.full(ROWS, temperature, np.float32),
-            given,
-            np.full_like(tolerance, tolerance[row]),
-            fresh,
-        )
+        asked = given._replace(tolerance=np.full_like(given.tolerance, given.tolerance[row]))
+        alike = definition.draw_coarsest(condition, photo, z, np.full(ROWS, temperature, np.float32), asked)
         assert np.array_equal(together[row], alike[row])
 
 
@@ -215,12 +204,12 @@ def test_a_step_that_differs_in_one_bit_is_not_alike(fast: OpenvinoRuntime, stre
 
 
 def test_numbers_that_are_not_finite_do_not_outlive_their_draw(fast: OpenvinoRuntime) -> None:
-    condition, (photo, z, temperature, given, tolerance, fresh) = conditions(fast), rows(LEEWAY)
-    before = fast.draw_coarsest(condition, photo, z, temperature, given, tolerance, fresh)
+    condition, (photo, z, temperature, given) = conditions(fast), rows(LEEWAY)
+    before = fast.draw_coarsest(condition, photo, z, temperature, given)
     broken = condition._replace(cells=tuple(cells * np.nan for cells in condition.cells))
-    no_numbers = fast.draw_coarsest(broken, photo, z, temperature, given, tolerance, fresh)
+    no_numbers = fast.draw_coarsest(broken, photo, z, temperature, given)
     assert not np.isfinite(no_numbers[0]).any()  # row without given cells
-    assert np.array_equal(fast.draw_coarsest(condition, photo, z, temperature, given, tolerance, fresh), before)
+    assert np.array_equal(fast.draw_coarsest(condition, photo, z, temperature, given), before)
 
 
 @pytest.mark.parametrize(("device", "installed", "runtime"), [
