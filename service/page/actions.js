@@ -17,11 +17,14 @@ function begin(run, patch = {}) {
   return run;
 }
 
-/** Make a run of colorings of a photo by the present settings, or with the seed and reference of another run. It follows the photo's fixed colors. */
+/**
+ * Make a run of colorings of a photo by the present settings, or with the seed and reference of another run. Variations are
+ * as bold as their source. It follows the photo's fixed colors.
+ */
 function newColorings(photo, more = {}, like = null) {
   const { n, seed } = store.view.settings;
   const { hints, hint_spread, ...own } = like?.fields ?? { seed: seed ?? randomSeed() };
-  const fields = { ...own, temperature: temperature(), ...hintFields(photo) };
+  const fields = { ...own, temperature: like && varies(like) ? like.temperature : temperature(), ...hintFields(photo) };
   return newRun(photo, like?.kind ?? "colorizations", fields.temperature === 0 ? 1 : like?.total ?? n, fields, more);
 }
 
@@ -53,8 +56,17 @@ export function isUsedUp() {
 /** Whether a run uses the colors of another photo, and is no variation of a coloring. */
 const lends = (run) => run.kind === "transfers" && !run.source && !run.recipe;
 
-/** Whether a run follows the fixed colors of its photo as they change. Variations and steps keep those that they begin with. */
-export const followsHints = (run) => run.kind === "colorizations" || lends(run);
+/** Whether a run's samples are variations of a coloring that has a seed and index. */
+const varies = (run) => run.kind === "variations";
+
+/**
+ * Whether a run follows the fixed colors of its photo as they change. Steps, and variations that begin with a picture, keep
+ * those that they begin with.
+ */
+export const followsHints = (run) => run.kind === "colorizations" || varies(run) || lends(run);
+
+/** The model whose seeds a run of variations names, if that is known. */
+const originOf = (run) => (varies(run) ? run.origin ?? (run.samples.length ? modelOf(run.samples[0]) : null) : null);
 
 /** The index after those in the grid. */
 const nextIndex = ({ fields, total }) => (fields.offset ?? 0) + total;
@@ -76,8 +88,7 @@ export function addMore() {
   if (first.kind === "colorizations" && settings.seed !== null) Object.assign(fresh, { seed: settings.seed, offset: nextIndex(last) });
   if (lends(first)) Object.assign(fresh, { temperature: temperature(), ...hintFields(photo) });
   const { title, strength, source, looks } = first;
-  const origin = first.kind === "variations" ? first.origin ?? (first.samples.length ? modelOf(first.samples[0]) : null) : null;
-  const made = source ? { ...likeOne(source, strength), ends: [source] } : { kind: first.kind, fields: { ...fields, ...fresh }, origin };
+  const made = source ? { ...likeOne(source, strength, first.fields), ends: [source] } : { kind: first.kind, fields: { ...fields, ...fresh }, origin: originOf(first) };
   const more = { title, strength, source, looks, origin: made.origin, picture: made.picture, ends: made.ends };
   const run = newRun(photo, made.kind, moreCount(), made.fields, { ...more, first: last.first + last.total, follows: first });
   begin(run, { runs: [...runs, run] });
@@ -200,7 +211,8 @@ export function vary(sample, strength) {
   const { run } = sample;
   const { kind, fields, ...begun } = likeOne(sample, strength);
   const more = { title: likeTitle(sample), strength, source: sample, ends: [sample], looks: [lookOf(sample)], ...begun };
-  return begin(newRun(run.photo, kind, store.view.settings.n, fields, more));
+  const made = newRun(run.photo, kind, store.view.settings.n, fields, more);
+  return begin(made, followsHints(made) ? withHints(run.photo, fields) : {});
 }
 
 export function interpolate(pair, steps) {
@@ -221,7 +233,7 @@ export function followHints(photo, sample, show) {
   const grid = runs.filter((run) => followsHints(run) && run.photo === photo);
   const isHere = !own || grid.some((run) => firstOf(run) === own);
   const all = isHere ? grid : withMore(own.follows ?? own);
-  const shown = hints.length && temperature() === 0 ? all.slice(0, 1) : all; // more would be equal
+  const shown = hints.length && temperature() === 0 && !all.some(varies) ? all.slice(0, 1) : all; // more would be equal
   stop(...grid.filter((run) => run.fields.hints && isBusy(run)));
   for (const run of hints.length ? shown : []) if (run.fields.hints) run.superseded = true;
   let { looks, kept } = store.view;
@@ -236,7 +248,9 @@ export function followHints(photo, sample, show) {
       made.push(base);
       continue;
     }
-    const more = { title: first?.title, base, ownLooks: run && looksOf(run), replaces: run && inPlaces(run), first: first?.first ?? 0, follows: made[0] ?? null };
+    const { title, source = null, strength, looks: sourceLooks } = first ?? {};
+    const origin = first && originOf(first);
+    const more = { title, source, strength, origin, looks: sourceLooks, base, ownLooks: run && looksOf(run), replaces: run && inPlaces(run), first: first?.first ?? 0, follows: made[0] ?? null };
     const next = newColorings(photo, more, first);
     made.push(next);
     if (own && first === own) fresh.unshift(next);
@@ -250,8 +264,12 @@ export function followHints(photo, sample, show) {
 const firstOf = (run) => run.base ?? run;
 
 /** Whether a run is another one without its fixed colors. */
-const isFirstOf = ({ kind, fields, temperature, total }, other) => kind === other.kind && !fields.hints && temperature === other.temperature
-  && total === other.total && ["seed", "offset", "reference", "weights"].every((name) => fields[name] === other.fields[name]);
+const isFirstOf = (run, other) => drawsAlike(run, other) && !run.fields.hints && run.temperature === other.temperature
+  && run.total === other.total && run.fields.offset === other.fields.offset;
+
+/** Whether samples of the same index in two runs differ in nothing but their temperature and fixed colors. */
+export const drawsAlike = ({ kind, fields }, other) => kind === other.kind
+  && ["seed", "index", "strength", "noise_seed", "reference", "weights"].every((name) => fields[name] === other.fields[name]);
 
 /** A run and what was added to it. */
 export const withMore = (run) => [run, ...run.photo.runs.filter((each) => each.follows === run)];

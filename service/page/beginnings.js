@@ -11,15 +11,15 @@ const isNamed = (sample) => sample.run.kind === "colorizations" && isServed(samp
 /**
  * Return the fields of a run of variations of one sample. A drawn sample is given by its seed and index. Any other is sent
  * as a reference with weight √(1 − strength²) for all levels: the same distribution, from its own latent. Both keep its
- * fixed colors; these spread no further than usual on a picture, which they would change.
+ * fixed colors, or those of `followed`; these spread no further than usual on a picture, which they would change.
  */
-export function likeOne(sample, strength) {
+export function likeOne(sample, strength, followed = sample.run.fields) {
   const { run: { fields, temperature }, index } = sample;
   if (!isNamed(sample)) {
-    const hints = hintsIn({ ...fields, hint_spread: Math.min(fields.hint_spread, SPREAD) });
+    const hints = hintsIn({ ...followed, hint_spread: Math.min(followed.hint_spread, SPREAD) });
     return { kind: "transfers", origin: null, picture: sample, fields: { reference: sample.blob, weights: likeness(strength), seed: randomSeed(), temperature, ...hints } };
   }
-  return { kind: "variations", origin: modelOf(sample), picture: null, fields: { seed: fields.seed, index, temperature, strength, noise_seed: randomSeed(), ...hintsIn(fields) } };
+  return { kind: "variations", origin: modelOf(sample), picture: null, fields: { seed: fields.seed, index, temperature, strength, noise_seed: randomSeed(), ...hintsIn(followed) } };
 }
 
 const areNamed = (a, b) => isNamed(a) && isNamed(b) && a.run.temperature === b.run.temperature && sameHints(a.run.fields, b.run.fields);
@@ -48,7 +48,8 @@ export function between(ends, steps) {
 /** Fit a run without samples to the model that the service has now. Return false if it cannot begin any more. */
 export function settle(run) {
   if (run.kind === "interpolations" && !canInterpolate(run.ends)) return false;
-  Object.assign(run, run.kind === "interpolations" ? between(run.ends, run.total) : likeOne(run.ends[0], run.strength));
+  if (run.kind === "variations" && isNamed(run.ends[0])) return true; // others may have its noise already, with other fixed colors
+  Object.assign(run, run.kind === "interpolations" ? between(run.ends, run.total) : likeOne(run.ends[0], run.strength, run.fields));
   run.temperature = run.fields.temperature;
   return true;
 }

@@ -1,9 +1,9 @@
 /** The panel: how many, how bold, and the numbers under Details. */
 
-import { addMore, canAdd, colorize, followsHints, isMade, isUsedUp, moreCount } from "./actions.js";
+import { addMore, canAdd, colorize, isMade, isUsedUp, moreCount } from "./actions.js";
 import { byId, clamp, make, slider } from "./element.js";
 import { MAX_SEED } from "./options.js";
-import { changeSettings, hintsOf, listen, store, temperature } from "./store.js";
+import { changeSettings, hintFields, hintsOf, listen, sameHints, store, temperature } from "./store.js";
 import { boldness, boldnessWords, count, number } from "./words.js";
 
 export function setUpSettings() {
@@ -59,7 +59,7 @@ function show() {
   byId("seed-note").textContent = `Seed ${settings.seed} has no further colorings. Set another below, or clear it.`;
   byId("source-note").hidden = !canAdd() || !isLikeOne(store.view.runs[0]);
   const hints = photo ? hintsOf(photo).length : 0;
-  byId("hint-count").hidden = !hints || (store.view.runs.length > 0 && !followsHints(store.view.runs[0]));
+  byId("hint-count").hidden = !hints || (store.view.runs.length > 0 && !sameHints(store.view.runs[0].fields, hintFields(photo)));
   byId("hint-count").textContent = `Every coloring follows ${count(hints, "fixed color")}.`;
   if (!store.model) return;
   byId("model").textContent = `· ${store.model.id} on ${store.model.device}`;

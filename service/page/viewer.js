@@ -1,6 +1,6 @@
 /** The full view of a coloring: compare it with the gray photo, change it, fix its colors, and take it away. */
 
-import { followsHints, showPhoto, spreadColors, toggleKept, vary } from "./actions.js";
+import { drawsAlike, followsHints, showPhoto, spreadColors, toggleKept, vary } from "./actions.js";
 import { openDialog } from "./back.js";
 import { saveSample, whileDisabled } from "./download.js";
 import { byId, make, once, set, setChildren, slider } from "./element.js";
@@ -29,8 +29,16 @@ const viewer = () => byId("viewer");
 
 export const openSample = (of) => open(of.run.photo, of, false);
 
-/** Open a photo where its colors are fixed: on its first coloring in the grid, or in gray. */
-export const openForHints = (of) => open(of, shownSamples().find(({ run }) => run.photo === of && followsHints(run)) ?? null, true);
+/**
+ * Open a photo where its colors are fixed: on its first coloring in the grid, or in gray. If variations there keep their
+ * colors, open their source.
+ */
+export function openForHints(of) {
+  const anyFollow = store.view.runs.some(followsHints);
+  open(of, shownSamples().find((each) => each.run.photo === of && followsHints(each.run) && (isInGrid(each) || !anyFollow)) ?? null, true);
+}
+
+const isInGrid = ({ run }) => store.view.runs.includes(run);
 
 function open(ofPhoto, ofSample, toFix) {
   if (!grayUrl(ofPhoto)) return; // there is nothing to look at yet
@@ -122,8 +130,8 @@ function backToStage(event) {
   if (event.detail || !button.checkVisibility()) byId("stage").focus({ preventScroll: true });
 }
 
-/** The samples that next and previous go through. */
-const others = () => shownSamples().filter(({ run }) => run.photo === photo);
+/** The samples that next and previous go through. The source of variations does not follow their fixed colors. */
+const others = () => shownSamples().filter((each) => each.run.photo === photo && (!fixing || isInGrid(each)));
 
 function step(way) {
   const samples = others();
@@ -157,7 +165,7 @@ function show() {
 
 /** The sample of the same number in the runs that the grid has now: the one that follows the fixed colors. */
 function successor() {
-  return others().find(({ run, index }) => followsHints(run) && index === (sample?.index ?? run.fields.offset ?? 0) && (!sample || run.fields.seed === sample.run.fields.seed));
+  return others().find(({ run, index }) => followsHints(run) && index === (sample?.index ?? run.fields.offset ?? 0) && (!sample || drawsAlike(run, sample.run)));
 }
 
 function showSample() {

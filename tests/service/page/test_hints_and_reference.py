@@ -1,6 +1,7 @@
 """Colors fixed at points of the photo, and colors of another photo."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from PIL import Image
@@ -18,6 +19,7 @@ from tests.service.page.steps import (
     expect_colorings,
     link_of,
     make_steps,
+    pixels,
     resize,
     swipe,
     taken,
@@ -264,6 +266,91 @@ def test_variations_and_steps_follow_the_fixed_colors_of_what_they_begin_with(pa
     expect_colorings(page, 4)
     assert len(service.colorizer.options[-1].hints) == 1
     assert service.colorizer.references[-1] is not None
+
+
+def test_variations_follow_fixed_colors_as_colorings_do(page, open_page, upload, service) -> None:
+    """They stay variations of the same coloring, as different and as bold; without the colors, the first are back."""
+    upload(page)
+    page.locator(".card.new .open").nth(1).click()
+    page.locator("#saturation").fill("0.5")
+    page.click("#vary")
+    expect_colorings(page, 4)
+    page.locator("#boldness").fill("0")  # of further colorings
+    keep(page, 2)
+    plain = service.colorizer.options[-1]
+    page.locator(".card .fix").click()
+    expect(page.locator("#viewer-title")).to_have_text("Variation 1")  # not their source
+    expect(page.locator("#fix-colorings li")).to_have_count(4)
+    before = page.locator("#after").get_attribute("src")
+    fix(page, 0.75, "sky", 1)
+    expect(page.locator("#viewer-title")).to_have_text("Variation 1")
+    expect(page.locator("#after")).not_to_have_attribute("src", before)
+    drawn = service.colorizer.options[-1]
+    assert len(drawn.hints) == 1
+    assert replace(drawn, hints=()) == plain
+    page.click("#fix-done")
+    expect(page.locator("#saturation-out")).to_have_text("50 %")
+    link, seen = link_of(page), pixels(page.locator("#after"))
+    page.click("#viewer-close")
+    expect(page.locator("#run-title")).to_have_text("More like coloring 2")
+    expect(page.locator("#run-facts")).to_have_text("change 30 % · 1 fixed color")
+    expect(page.locator(".card.source")).to_contain_text("Source: coloring 2")
+    expect(page.get_by_role("button", name="Keep variation 3")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator(".card.kept")).to_have_count(1)
+    add_more(page, 8)
+    added = service.colorizer.options[-1]
+    assert (added.index, added.hints, added.temperature) == (1, drawn.hints, plain.temperature)
+    assert added.noise_seed != plain.noise_seed
+    until_stored(page, "files", 17)
+    page.reload()
+    page.locator(".card .fix").click()
+    page.get_by_role("button", name="Remove fixed color 1").click()
+    expect(page.locator("#run-facts")).to_have_text("change 30 %")
+    expect(page.locator("#fix-status")).to_have_text("")
+    expect(page.locator("#fix-colorings li")).to_have_count(8)
+    assert replace(service.colorizer.options[-1], hints=added.hints) == added  # of what was added with the color
+    assert len(service.colorizer.options) == 5
+    page.keyboard.press("Control+z")
+    expect(page.locator("#run-facts")).to_contain_text("1 fixed color")
+    page.click("#viewer-close")
+    page.locator("#history button").last.click()  # the first colorings
+    expect(page.locator(".badge")).to_be_hidden()
+    second = open_page(at=link)
+    upload(second)
+    expect(second.locator("#viewer-title")).to_have_text("Variation 1")
+    expect(second.locator(".badge")).to_have_text("1 fixed color")
+    eventually(lambda: pixels(second.locator("#after")) == seen)  # drawing the look takes a moment
+    second.click("#fix")
+    fix(second, 0.25, "stone", 2)
+    linked = service.colorizer.options[-1]
+    assert replace(linked, hints=drawn.hints) == drawn
+
+
+def test_new_variations_show_the_fixed_colors_of_their_source_alone(page, upload, service) -> None:
+    """Variations that wait keep their noise: those with fixed colors may have it already."""
+    upload(page)
+    keep(page, 0)
+    page.locator(".card .fix").click()
+    fix(page, 0.75, "sky", 1)
+    page.click("#viewer-close")
+    page.locator("#history button").last.click()
+    keep(page, 1)
+    page.locator("#history button").first.click()
+    expect(page.locator(".badge")).to_have_text("1 fixed color")
+    page.locator("#kept-pictures button").last.click()
+    expect(page.locator("#viewer-title")).to_have_text("Coloring 2")
+    models = hold(page, "models", times=1)
+    page.click("#vary")
+    request = taken(page, models)
+    expect(page.locator(".badge")).to_be_hidden()
+    page.locator(".card .fix").click()
+    choose(page, 0.75, "sky")
+    expect(page.locator("#run-facts")).to_have_text("change 30 % · 1 fixed color")
+    request.continue_()
+    expect(page.locator("#fix-status")).to_have_text("")
+    plain, drawn = service.colorizer.options[-2:]
+    assert (plain.index, plain.hints) == (1, ())
+    assert replace(drawn, hints=()) == plain
 
 
 def test_steps_begin_with_fixed_colors_only_if_the_other_end_has_them(page) -> None:
