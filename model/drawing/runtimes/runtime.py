@@ -29,7 +29,7 @@ class Condition(NamedTuple):
 
 
 class Given(NamedTuple):
-    """What N draws of the coarsest level are given; see `AutoregressiveLevel.draw`."""
+    """Cells that are given to N draws of the coarsest level; see `AutoregressiveLevel.draw`."""
 
     cells: Floats
     """(N, 2, 8, 8) a*b*: NaN for cells to draw, infinity for those to draw first"""
