@@ -14,6 +14,7 @@ from service.api import strict_json
 from service.api.formats import OutputFormat
 
 __all__ = [
+    "HEX_COLOR",
     "LikelihoodParameters",
     "Parameters",
     "PhotoPoint",
@@ -24,6 +25,10 @@ __all__ = [
     "parts_of",
     "random_seed",
 ]
+
+
+HEX_COLOR = "#[0-9a-fA-F]{6}"
+"""Pattern of a color."""
 
 
 def random_seed() -> int:
@@ -93,7 +98,7 @@ class PointColor(PhotoPoint):
     """A color wished for at a point of the photo."""
 
     color: str = Field(
-        pattern="^#[0-9a-fA-F]{6}$",
+        pattern=f"^{HEX_COLOR}$",
         description="sRGB; the photo keeps its own lightness, so that hue and chroma alone are followed",
         examples=["#a03c28"],
     )

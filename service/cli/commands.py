@@ -18,7 +18,7 @@ from rich.table import Column
 
 from model.protocol import Colorizer
 from service.api.endpoints import COLORIZATIONS, INTERPOLATIONS, TRANSFERS, VARIATIONS, ColorEndpoint
-from service.api.parameters import random_seed
+from service.api.parameters import HEX_COLOR, random_seed
 from service.cli import options as o
 from service.cli.batch import finish, printable, run_batch, run_client, show, tell
 from service.cli.colorings import Call, CommandAsked, CommandMaker
@@ -38,7 +38,6 @@ __all__ = ["add_commands"]
 
 OUT = Path("out")
 WATCH_SECONDS = 2.0
-COLOR = re.compile(r"\s*#[0-9a-fA-F]{6}\s*")
 MAX_REFERENCE_BYTES = 100
 """maximum bytes of the reference's name in the names of files"""
 PIPE_CHUNK_BYTES, MAX_PIPE_CHUNKS = 2**20, 2**10
@@ -324,7 +323,7 @@ def _point(name: str, text: str) -> dict[str, float | str]:
     parts = text.split(",")
     try:
         place = {"x": float(parts[0]), "y": float(parts[1])}
-        if len(parts) != len(form.split(",")) or not all(map(COLOR.fullmatch, parts[2:])):
+        if len(parts) != len(form.split(",")) or not all(re.fullmatch(HEX_COLOR, part.strip()) for part in parts[2:]):
             raise ValueError(text)
     except (ValueError, IndexError) as error:
         raise typer.BadParameter(f"expected {form}, got {text}", param_hint=flag) from error
