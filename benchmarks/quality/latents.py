@@ -147,7 +147,7 @@ def recoloring(colorizer: CinnColorizer, photo: Photo, number: int) -> Figures:
     generator = np.random.default_rng((SEED, number))
     thing = _thing(photo, generator)
     y, x = np.unravel_index(_depth(np.pad(thing, 1))[1:-1, 1:-1].argmax(), thing.shape)
-    before = _lab(colorize(colorizer, photo, SampleOptions(1, SEED)).images[0])
+    (before,) = _lab(colorize(colorizer, photo, SampleOptions(1, SEED)).images)
     hue = np.arctan2(before[2, y, x], before[1, y, x]) + generator.uniform(*OTHER_HUES)
     chroma = generator.uniform(*CHROMAS) * np.array([np.cos(hue), np.sin(hue)])
     wished = map_to_gamut(np.array([before[0, y, x], *chroma])[None, :, None])
@@ -158,7 +158,7 @@ def recoloring(colorizer: CinnColorizer, photo: Photo, number: int) -> Figures:
     found: dict[str, ArrayLike] = {"wanted": np.linalg.norm(change)}
     for name, spread in (("default", 0.5), ("exact", 1.0)):
         options = SampleOptions(1, SEED, hints=(hint,), hint_spread=spread)
-        moved = (_lab(colorize(colorizer, photo, options).images[0]) - before)[1:]
+        moved = (_lab(colorize(colorizer, photo, options).images)[0] - before)[1:]
         along = np.tensordot(change / np.linalg.norm(change), moved, 1)
         found |= {f"thing_{name}": along[thing].mean(), f"far_{name}": along[far].mean() if far.any() else 0.0}
     return found
@@ -181,14 +181,14 @@ def _depth(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
     return np.asarray(distances, np.float32)
 
 
-def _lab(image: Photo) -> NDArray[np.float32]:
-    """Return (3, H, W) CIELAB of (H, W, 3) sRGB."""
-    return rgb_to_lab(as_floats(image[None]).transpose(0, 3, 1, 2))[0]
+def _lab(images: Photo) -> NDArray[np.float32]:
+    """Return (N, 3, H, W) CIELAB of (N, H, W, 3) sRGB."""
+    return rgb_to_lab(as_floats(images).transpose(0, 3, 1, 2))
 
 
 def mean_pairwise(images: Photo) -> float:
     """Return the mean ΔE76 over all pairs of (N, H, W, 3) images."""
-    return measures.pairwise_difference(rgb_to_lab(as_floats(images).transpose(0, 3, 1, 2)))
+    return measures.pairwise_difference(_lab(images))
 
 
 def rmse(images: Photo, truth: Photo) -> float:

@@ -22,7 +22,6 @@ from model.pixels.gamut import map_to_gamut
 from model.protocol import Frame, HintMatch, SmallPhoto
 
 __all__ = [
-    "cells_of",
     "check_hints",
     "check_points",
     "colors_of",
@@ -88,14 +87,6 @@ def points_inside(points: Sequence[P], frame: Frame) -> list[P]:
     return [point for point in moved if 0 <= point.x <= 1 and 0 <= point.y <= 1]
 
 
-def cells_of(points: Sequence[Point]) -> NDArray[np.bool_]:
-    """Return (8, 8): whether a point lies in each cell."""
-    cells = np.zeros((SIDE, SIDE), np.bool_)
-    for point in points:
-        cells[_pixel(point, cells.shape)] = True
-    return cells
-
-
 def given_cells(photo: SmallPhoto, hints: Sequence[Hint], at: Sequence[Point] = ()) -> NDArray[np.float32]:
     """Return (2, 8, 8) a*b* of the coarsest cells with hints (the mean of several hints), NaN elsewhere.
 
@@ -112,7 +103,9 @@ def given_cells(photo: SmallPhoto, hints: Sequence[Hint], at: Sequence[Point] = 
         counts[row, column] += 1
     cells /= np.maximum(counts, 1)
     cells[:, counts == 0] = np.nan
-    cells[:, cells_of(at) & (counts == 0)] = np.inf
+    for row, column in (_pixel(point, (SIDE, SIDE)) for point in at):
+        if counts[row, column] == 0:
+            cells[:, row, column] = np.inf
     return cells
 
 

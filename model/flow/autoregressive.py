@@ -187,7 +187,7 @@ class AutoregressiveLevel(CellDecoder):
         return self.from_order(self._draw(drawing, photo, distilled, free)[0], drawing.order)
 
     def _draw(
-        self, drawing: DrawOrder, photo: Tensor, distilled: CellDecoder, free: "Free | None" = None
+        self, drawing: DrawOrder, photo: Tensor, distilled: CellDecoder, free: Free | None = None
     ) -> tuple[Tensor, Tensor]:
         """Return standardized cells in drawing order, (N, 64, 2), and the parameters of their mixtures."""
         order, known, latents, temperatures, share, ranks = drawing
