@@ -153,6 +153,7 @@ def test_how_far_colors_spread(fixing, open_page, upload, service) -> None:
     until_state(fixing, "[...view.spreads.values()][0] === 0")
     until_stored(fixing, "files", 17)
     fixing.reload()
+    expect_colorings(fixing, 4)
     add_more(fixing, 8)
     assert service.colorizer.options[-1].hint_spread == 0
     second = open_page(at=link)
