@@ -24,8 +24,6 @@ def load_colorizer(weights: Path, device: str) -> colorizer.CinnColorizer:
 
 def decode(passes: Passes, condition: Condition, latents: Sequence[Floats]) -> Decoded:
     """Decode (N, dim) latents of each level at temperature 1. Raises NonFiniteError."""
-    (drawn,) = passes.draw_coarsest(
-        [condition], [latents[0]], [np.ones(len(latents[0]), np.float32)], [None], [0.0], [None]
-    )
+    (drawn,) = passes.draw_coarsest([condition], [latents[0]], [np.ones(len(latents[0]), np.float32)], [None], [0.0])
     (decoded,) = passes.add_details([condition], [drawn], [latents[1:]])
     return decoded

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.device import choose_device, device_memory, lacks_torch
-from model.drawing.hints import colors_of, drawn_chroma, mend_hints, wished_chroma
+from model.drawing.hints import mend_hints
 from model.drawing.latents import latent_norms
 from model.drawing.passes import Decoded, Passes
 from model.drawing.plans import Draws, Planner, own_chroma
@@ -20,7 +20,7 @@ from model.drawing.runtimes.graph_cache import GraphCache
 from model.drawing.runtimes.runtime import Condition, Encoded, Floats
 from model.flow.checkpoint import Checkpoint, open_checkpoint
 from model.flow.mixture_arrays import begin_drawing
-from model.options import Color, Options
+from model.options import Options
 from model.pixels.scaling import Scaler
 from model.protocol import (
     Colorizer,
@@ -40,10 +40,6 @@ if TYPE_CHECKING:
     from model.flow.cinn import Cinn
 
 __all__ = ["CinnColorizer", "Colorings", "Scaler", "colorize", "lacks_torch", "load_colorizer"]
-
-
-Colors = Sequence[tuple[Color, ...]]
-"""for each sample, the colors drawn at points"""
 
 
 def load_colorizer(weights: Path, device: str = "auto", cache: Path | None = None) -> "CinnColorizer":
@@ -119,15 +115,34 @@ class CinnColorizer(Scaler):
             started = perf_counter()
             conditions = self.passes.condition([task.photo.lightness for task in tasks])
             conditioned = self.passes.now()
-            coarsest, draws = self._draw(conditions, [plan() for plan in plans])
-            decoded = self.passes.add_details(conditions, coarsest, [each.latents[1:] for each in draws])
             photos = [task.photo for task in tasks]
-            mended = list(map(self._mend, photos, draws, conditions, coarsest, decoded))
+            recolored = self._recolored(photos, conditions, [plan() for plan in plans])
+            coarsest, draws = self._draw(conditions, recolored)
+            decoded = self.passes.add_details(conditions, coarsest, [each.latents[1:] for each in draws])
+            mended = list(map(self._mend, photos, draws, conditions, decoded))
             timings = {"condition": conditioned - started, "sample": self.passes.now() - conditioned}
         return [
-            _drawn(each, x, photo.frame, samples, *corrected, timings)
+            _drawn(each, x, photo.frame, samples, corrected, timings)
             for each, x, photo, samples, corrected in zip(draws, coarsest, photos, decoded, mended, strict=True)
         ]
+
+    def _recolored(
+        self, photos: Sequence[SmallPhoto], conditions: Sequence[Condition], draws: Sequence[Draws]
+    ) -> list[Draws]:
+        """Draw the colors of points that get others: those that they have in draws of the level's own, at 1."""
+        recolored = list(draws)
+        asking = {i: each.fresh for i, each in enumerate(draws) if each.fresh is not None}
+        if asking:
+            drawn = self.passes.draw_coarsest(
+                [conditions[i] for i in asking],
+                [*asking.values()],
+                [np.ones(len(z), np.float32) for z in asking.values()],
+                [draws[i].given_elsewhere for i in asking],
+                [0.0] * len(asking),
+            )
+            for i, coarsest in zip(asking, drawn, strict=True):
+                recolored[i] = draws[i].recolored(photos[i], coarsest)
+        return recolored
 
     def _draw(self, conditions: Sequence[Condition], draws: Sequence[Draws]) -> tuple[list[Floats], list[Draws]]:
         """Draw the coarsest level of all photos at once; return the draws that each task selects."""
@@ -137,7 +152,6 @@ class CinnColorizer(Scaler):
             [each.decoding for each in draws],
             [each.given for each in draws],
             [each.tolerance for each in draws],
-            [each.fresh for each in draws],
         )
         chosen = [each.chosen(condition, x) for each, condition, x in zip(draws, conditions, drawn, strict=True)]
         return [coarsest for coarsest, _ in chosen], [kept for _, kept in chosen]
@@ -154,23 +168,13 @@ class CinnColorizer(Scaler):
             timings = {"condition": conditioned - started, "likelihood": self.passes.now() - conditioned}
         return [self._likelihood(each, timings) for each in encoded]
 
-    def _mend(
-        self, photo: SmallPhoto, draws: Draws, condition: Condition, coarsest: Floats, samples: Decoded
-    ) -> tuple[Decoded, Colors]:
-        """Correct samples at the points of hints and of other colors; return them, and these colors.
-
-        Likelihoods and latents are computed anew.
-        """
-        points = [*draws.hints_inside, *draws.at]
-        if not points:
-            return samples, ((),) * len(coarsest)
-        hinted = wished_chroma(photo, draws.hints_inside)
-        drawn = drawn_chroma(photo, draws.at, coarsest)
-        wished = np.concatenate((np.broadcast_to(hinted, (len(coarsest), *hinted.shape)), drawn), 1)
-        chroma = mend_hints(samples.chroma, photo, points, wished)
+    def _mend(self, photo: SmallPhoto, draws: Draws, condition: Condition, samples: Decoded) -> Decoded:
+        """Correct samples at the points of hints, and compute their likelihoods and latents anew."""
+        if draws.wished is None:
+            return samples
+        chroma = mend_hints(samples.chroma, photo, draws.fixed, draws.wished)
         encoded = self.passes.encode(chroma, condition)
-        mended = Decoded(chroma, self.passes.bits_per_dim(encoded.log_prob), encoded.latents)
-        return mended, colors_of(photo, draws.at, drawn)
+        return Decoded(chroma, self.passes.bits_per_dim(encoded.log_prob), encoded.latents)
 
     def _likelihood(self, encoded: Encoded, seconds: dict[str, float]) -> Likelihood:
         bits = (-encoded.log_prob[0] / np.log(2)).tolist()
@@ -188,7 +192,6 @@ def _drawn(
     frame: Frame,
     decoded: Decoded,
     samples: Decoded,
-    colors: Colors,
     seconds: dict[str, float],
 ) -> Drawn:
     """Return samples in the protocol's form. decoded: the samples before correction at points."""
@@ -205,6 +208,6 @@ def _drawn(
         coarsest=coarsest[order],
         bits_before_hints=tuple(decoded.bits_per_dim[order].tolist()),
         hints=draws.hints,
-        colors=tuple(colors[i] for i in order),
+        colors=tuple(draws.colors[i] if draws.at else () for i in order),
         frame=frame,
     )

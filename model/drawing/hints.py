@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from model.errors import InputError
 from model.flow.sizes import SIDE
-from model.options import MAX_HINTS, Color, Hint, Point, check_range
+from model.options import MAX_HINTS, Hint, Point, check_range
 from model.pixels.bilateral import TAPS, area_average, point_upsampler
 from model.pixels.color import lab_to_rgb, rgb_to_lab
 from model.pixels.gamut import map_to_gamut
@@ -24,14 +24,14 @@ from model.protocol import Frame, HintMatch, SmallPhoto
 __all__ = [
     "check_hints",
     "check_points",
-    "colors_of",
-    "drawn_chroma",
+    "drawn_hints",
     "given_cells",
     "match_hints",
     "mend_hints",
     "points_inside",
     "tolerance_of",
     "wished_chroma",
+    "without_cells",
 ]
 
 P = TypeVar("P", bound=Point)
@@ -87,26 +87,29 @@ def points_inside(points: Sequence[P], frame: Frame) -> list[P]:
     return [point for point in moved if 0 <= point.x <= 1 and 0 <= point.y <= 1]
 
 
-def given_cells(photo: SmallPhoto, hints: Sequence[Hint], at: Sequence[Point] = ()) -> NDArray[np.float32]:
-    """Return (2, 8, 8) a*b* of the coarsest cells with hints (the mean of several hints), NaN elsewhere.
+def given_cells(photo: SmallPhoto, points: Sequence[Point], wished: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return (2, 8, 8) a*b* of the coarsest cells with points (the mean of several points), NaN elsewhere.
 
-    at: points whose cells are to be drawn right after these; infinity in such cells without hints.
+    The fewer of a cell's pixels are as light as the point, the weaker the cell's color.
 
-    A color that sRGB lacks at its point's lightness is replaced by the nearest of the same hue. The fewer of a cell's
-    pixels are as light as the hint's point, the weaker the cell's color.
+    wished: (K, 2) a*b* at the points.
     """
-    wished = wished_chroma(photo, hints) * _shares(photo, hints)[:, None]
     cells, counts = np.zeros((2, SIDE, SIDE), np.float32), np.zeros((SIDE, SIDE), np.float32)
-    for hint, chroma in zip(hints, wished, strict=True):
-        row, column = _pixel(hint, (SIDE, SIDE))
+    for point, chroma in zip(points, wished * _shares(photo, points)[:, None], strict=True):
+        row, column = _pixel(point, (SIDE, SIDE))
         cells[:, row, column] += chroma
         counts[row, column] += 1
     cells /= np.maximum(counts, 1)
     cells[:, counts == 0] = np.nan
-    for row, column in (_pixel(point, (SIDE, SIDE)) for point in at):
-        if counts[row, column] == 0:
-            cells[:, row, column] = np.inf
     return cells
+
+
+def without_cells(given: NDArray[np.float32], points: Sequence[Point]) -> NDArray[np.float32]:
+    """Return (N, 2, 8, 8) given cells without those of some points."""
+    rows, columns = _cells(points)
+    given = given.copy()
+    given[:, :, rows, columns] = np.nan
+    return given
 
 
 def mend_hints(
@@ -118,7 +121,7 @@ def mend_hints(
     squares. No a*b* moves more than MARGIN outside the range of the desired colors, unless it was there before;
     contradicting colors in one place are met on average.
 
-    wished: (N, K, 2) or (K, 2) a*b*.
+    wished: (N, K, 2) a*b*.
     """
     lightness = photo.own_lightness
     small = area_average(photo.lightness, chroma.shape[2:])
@@ -138,25 +141,22 @@ def mend_hints(
 
 
 def wished_chroma(photo: SmallPhoto, hints: Sequence[Hint]) -> NDArray[np.float32]:
-    """Return (K, 2) a*b* of the hints, mapped to the gamut at the lightness of their points."""
-    lab = _lab(np.array([hint.color for hint in hints]).reshape(-1, 3))
-    return _possible(photo, hints, lab[None, 1:].transpose(0, 2, 1))[0]
+    """Return (K, 2) a*b* of the hints.
 
-
-def drawn_chroma(photo: SmallPhoto, points: Sequence[Point], coarsest: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the (N, K, 2) a*b* of hints that would give the points' cells their colors in (N, 2, 8, 8).
-
-    They are mapped to the gamut at the points' lightness.
+    A color that sRGB lacks at its point's lightness is replaced by the nearest of the same hue.
     """
-    places = np.array([_pixel(point, (SIDE, SIDE)) for point in points], np.intp).reshape(-1, 2)
-    cells = coarsest[:, :, places[:, 0], places[:, 1]].transpose(0, 2, 1)
-    return _possible(photo, points, cells / _shares(photo, points)[:, None])
+    lab = _lab(np.array([hint.color for hint in hints]))
+    return _possible(photo, hints, lab[None, 1:])[0, 1:].T
 
 
-def colors_of(photo: SmallPhoto, points: Sequence[Point], chroma: NDArray[np.float32]) -> list[tuple[Color, ...]]:
-    """Return the sRGB of (N, K, 2) a*b* at the points' lightness: N tuples of K colors."""
-    colors = lab_to_rgb(_lab_of(photo, points, chroma)).transpose(0, 2, 1)
-    return [tuple(map(tuple, each)) for each in np.rint(255 * colors).clip(0, 255).astype(int).tolist()]
+def drawn_hints(photo: SmallPhoto, points: Sequence[Point], coarsest: NDArray[np.float32]) -> list[tuple[Hint, ...]]:
+    """Return, for each of (N, 2, 8, 8) a*b*, hints at K points that would give the points' cells these colors."""
+    cells = coarsest[:, :, *_cells(points)] / _shares(photo, points)
+    colors = np.rint(255 * lab_to_rgb(_possible(photo, points, cells))).clip(0, 255).astype(int).transpose(0, 2, 1)
+    return [
+        tuple(Hint(point.x, point.y, tuple(color)) for point, color in zip(points, each, strict=True))
+        for each in colors.tolist()
+    ]
 
 
 def match_hints(images: NDArray[np.uint8], hints: Sequence[Hint]) -> tuple[tuple[HintMatch, ...], ...]:
@@ -204,6 +204,12 @@ def _likeness(small: NDArray[np.float32], lightness: NDArray[np.float32], point:
     return np.asarray(np.exp(-(difference**2) / (2 * LIGHTNESS_REACH**2)), np.float32)
 
 
+def _cells(points: Sequence[Point]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the rows and the columns of the coarsest cells of points."""
+    places = np.array([_pixel(point, (SIDE, SIDE)) for point in points], np.intp)
+    return places[:, 0], places[:, 1]
+
+
 def _pixel(point: Point, shape: Sequence[int]) -> tuple[int, int]:
     return min(int(point.y * shape[0]), shape[0] - 1), min(int(point.x * shape[1]), shape[1] - 1)
 
@@ -213,13 +219,8 @@ def _lab(colors: NDArray[Any]) -> NDArray[np.float32]:
     return np.asarray(rgb_to_lab(colors.T[None].astype(np.float32) / 255)[0], np.float32)
 
 
-def _lab_of(photo: SmallPhoto, points: Sequence[Point], chroma: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return (N, 3, K) CIELAB of (N, K, 2) a*b*, at the lightness of K points."""
+def _possible(photo: SmallPhoto, points: Sequence[Point], chroma: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return (N, 3, K) CIELAB of (N, 2, K) a*b* at the lightness of K points, mapped to the gamut."""
     lightness = [photo.own_lightness[_pixel(point, photo.own_lightness.shape)] for point in points]
     levels = np.broadcast_to(np.array(lightness, np.float32), (len(chroma), 1, len(points)))
-    return np.concatenate((levels, chroma.transpose(0, 2, 1)), 1)
-
-
-def _possible(photo: SmallPhoto, points: Sequence[Point], chroma: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Map (N, K, 2) a*b* to the gamut at the lightness of K points."""
-    return np.asarray(map_to_gamut(_lab_of(photo, points, chroma))[:, 1:].transpose(0, 2, 1), np.float32)
+    return np.asarray(map_to_gamut(np.concatenate((levels, chroma), 1)), np.float32)

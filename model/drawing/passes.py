@@ -90,12 +90,11 @@ class Passes:
         temperatures: Sequence[Floats],
         given: Sequence[Floats | None],
         tolerances: Sequence[float],
-        fresh: Sequence[Floats | None],
     ) -> list[Floats]:
         """Decode the coarsest level of each photo, each with an N of its own: (N, 2, 8, 8) a*b*.
 
-        latents: (N, 128). temperatures: (N,). given: (N, 2, 8, 8) a*b* of given cells, NaN elsewhere. tolerances: in
-        nats, one for each photo. fresh: (N, 128) latents. See `AutoregressiveLevel.draw`.
+        latents: (N, 128). temperatures: (N,). given: (N, 2, 8, 8) a*b* of given cells, NaN elsewhere; None without any.
+        tolerances: in nats, one for each photo, without effect where nothing is given. See `AutoregressiveLevel.draw`.
         Raises NonFiniteError.
         """
         runtime, condition = self._runtime, self._runtime.join(conditions)
@@ -108,11 +107,10 @@ class Passes:
             return [runtime.draw_coarsest(condition, photo, z, temperature, Given(*given))]
 
         warmth = np.concatenate(temperatures)
-        leeway = np.repeat(np.array(tolerances, np.float32), numbers)
         hinted = np.repeat([each is not None for each in given], numbers)
+        leeway = np.where(hinted, np.repeat(np.array(tolerances, np.float32), numbers), np.float32(0))
         alike = np.lexsort((warmth, hinted))  # a chunk runs every decoder and every draw that any of its rows needs
-        anew = np.concatenate([z if own is None else own for z, own in zip(latents, fresh, strict=True)])
-        rows = (_photos(numbers), np.concatenate(latents), warmth, np.concatenate(unknown), leeway, anew)
+        rows = (_photos(numbers), np.concatenate(latents), warmth, np.concatenate(unknown), leeway)
         (found,) = self._in_chunks(draw, self._draws_of(sum(numbers)), *(part[alike] for part in rows))
         drawn = found[np.argsort(alike)]
         if not np.isfinite(drawn).all():

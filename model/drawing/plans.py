@@ -8,7 +8,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from model.drawing.hints import check_hints, check_points, given_cells, points_inside, tolerance_of
+from model.drawing.hints import (
+    check_hints,
+    check_points,
+    drawn_hints,
+    given_cells,
+    points_inside,
+    tolerance_of,
+    wished_chroma,
+    without_cells,
+)
 from model.drawing.latents import (
     deviations_at,
     draw_latents,
@@ -27,9 +36,9 @@ from model.options import (
     MAX_SAMPLES,
     MAX_SEED,
     TRANSFER_WEIGHTS,
+    Color,
     Hint,
     InterpolationOptions,
-    Options,
     Point,
     SampleOptions,
     TransferOptions,
@@ -72,33 +81,51 @@ class Draws(NamedTuple):
     temperature: float
     decoding: Floats
     """(N,): the temperatures of the coarsest level's mixtures"""
-    given: Floats | None = None
-    """(N, 2, 8, 8) a*b* of hinted cells, NaN elsewhere"""
+    hints: tuple[Hint, ...] = ()
     tolerance: float = 0.0
     """nats by which hints may make a cell's color less plausible before it changes"""
-    choose: Callable[[Condition, Floats], Sequence[int]] | None = None
-    """selects the draws to complete from the photo's condition and the draws' (N, 2, 8, 8) a*b*; None: all"""
-    hints: tuple[Hint, ...] = ()
-    hints_inside: Sequence[Hint] = ()
-    """hints without those on the photo's frame, with points relative to the inside"""
+    fixed: Sequence[Hint] = ()
+    """hints inside the photo's frame, with points relative to the inside; their colors are those of the first draw"""
+    wished: Floats | None = None
+    """(N, K, 2) a*b* of these hints"""
+    given: Floats | None = None
+    """(N, 2, 8, 8) a*b* of their cells, NaN elsewhere"""
     at: Sequence[Point] = ()
-    """points that get other colors, as `hints_inside`"""
+    """points inside the photo's frame that get other colors"""
     fresh: Floats | None = None
     """(N, 128) latents of these colors"""
+    colors: Sequence[tuple[Color, ...]] = ()
+    """these colors, once drawn; none without `at`"""
+    choose: Callable[[Condition, Floats], Sequence[int]] | None = None
+    """selects the draws to complete from the photo's condition and the draws' (N, 2, 8, 8) a*b*; None: all"""
     ranked: bool = False
     """sort samples, likeliest first"""
 
-    def following(self, photo: SmallPhoto, options: Options) -> "Draws":
-        """Return the same draws with the options' hints."""
-        inside = points_inside(options.hints, photo.frame)
-        if not (inside or self.at):
-            return self._replace(hints=options.hints)
-        given = given_cells(photo, inside, self.at)
+    @property
+    def given_elsewhere(self) -> Floats | None:
+        """The given cells without those of `at`."""
+        return None if self.given is None else without_cells(self.given, self.at)
+
+    def recolored(self, photo: SmallPhoto, coarsest: Floats) -> "Draws":
+        """Return the same draws, with the colors at `at` of (N, 2, 8, 8) a*b* as hints.
+
+        So a hint of such a color gives the same coloring again.
+        """
+        drawn = drawn_hints(photo, self.at, coarsest)
+        recolored = self.following(photo, [[*self.fixed, *each] for each in drawn])
+        return recolored._replace(colors=[tuple(hint.color for hint in each) for each in drawn])
+
+    def following(self, photo: SmallPhoto, hints: Sequence[Sequence[Hint]]) -> "Draws":
+        """Return the same draws with hints inside the frame: those of each draw, or one list for all."""
+        if not hints[0]:
+            return self
+        wished = [wished_chroma(photo, each) for each in hints]
+        given = [given_cells(photo, *each) for each in zip(hints, wished, strict=True)]
+        rows = len(self.latents[0])
         return self._replace(
-            given=np.broadcast_to(given, (len(self.latents[0]), *given.shape)),
-            tolerance=tolerance_of(options.hint_spread),
-            hints=options.hints,
-            hints_inside=inside,
+            fixed=hints[0],
+            wished=np.broadcast_to(wished, (rows, *wished[0].shape)),
+            given=np.broadcast_to(given, (rows, *given[0].shape)),
         )
 
     def chosen(self, condition: Condition, coarsest: Floats) -> tuple[Floats, "Draws"]:
@@ -107,7 +134,8 @@ class Draws(NamedTuple):
             return coarsest, self
         rows = self.choose(condition, coarsest)
         latents, indices = [z[rows] for z in self.latents], [self.indices[row] for row in rows]
-        return coarsest[rows], self._replace(latents=latents, indices=indices)
+        wished = None if self.wished is None else self.wished[rows]
+        return coarsest[rows], self._replace(latents=latents, indices=indices, wished=wished)
 
 
 Plan = Callable[[], Draws]
@@ -128,7 +156,12 @@ class Planner:
         check_together(options, task.reference is not None)
         check_hints(options.hints, options.hint_spread)
         plan = self._plan(task)
-        return lambda: plan().following(task.photo, options)
+
+        def follow() -> Draws:
+            draws = plan()._replace(hints=options.hints, tolerance=tolerance_of(options.hint_spread))
+            return draws.following(task.photo, [points_inside(options.hints, task.photo.frame)])
+
+        return follow
 
     def _plan(self, task: DrawTask) -> Plan:
         """Return the plan of a task without its hints."""
@@ -176,7 +209,7 @@ class Planner:
             at = points_inside(options.at, photo.frame)
             # not rescaled to a latent_norm: several colors are wanted
             fresh = draw_latents(self._dims[:1], [1.0], noise_seed, numbers, stratified=True)[0]
-            return lambda: _draws(same, numbers, drawing)._replace(at=at, fresh=fresh)
+            return lambda: _draws(same, numbers, drawing)._replace(at=at, fresh=fresh if at else None)
         noise = self._latents(noise_seed, numbers, drawing)
         kept = (1 - options.strength**2) ** 0.5
         weights = [kept if size in moved else 1.0 for size in self._sizes]

@@ -35,13 +35,13 @@ class DrawOrder(NamedTuple):
     order: Tensor
     """(N, 64): cell indices in drawing order"""
     known: Tensor
-    """(N, 64, 2): standardized a*b* of given cells; infinity for cells to draw after these, NaN for all others"""
+    """(N, 64, 2): standardized a*b* of the cells that are given, NaN elsewhere"""
     latents: Tensor
     """(N, 64, 2)"""
     temperatures: Tensor
     """(N, 64): temperatures of the mixtures"""
     share: Tensor
-    """(N, 64): weight of the level's own parameters of a mixture; the distilled decoder's have the rest"""
+    """(N,): weight of the level's own parameters of a mixture; the distilled decoder's have the rest"""
     ranks: Tensor
     """(N, 64): each cell's place in dispersed-dot order"""
 
@@ -160,7 +160,6 @@ class AutoregressiveLevel(CellDecoder):
         distilled: CellDecoder,
         given: Tensor | None = None,
         tolerance: Tensor | None = None,
-        fresh: Tensor | None = None,
     ) -> Tensor:
         """Invert latents cell by cell, from mixtures at a temperature, given some cells: (N, 2, 8, 8).
 
@@ -172,15 +171,13 @@ class AutoregressiveLevel(CellDecoder):
         Given cells come first, so that the others are drawn given them. With a tolerance above 0, each other cell keeps
         the color that it has without given cells, unless these, and the cells before it, make that color less plausible
         by more nats than the tolerance. So an object follows a given cell of it, and the rest of the photo stays.
-        Cells that are infinite in `given` are drawn right after the given ones, from the level's own mixtures at a
-        temperature of at least 1 and `fresh` latents, and then count as given.
 
         z: (N, 128). photo: condition of N photos, or of one. temperature: (N,). distilled: a decoder of the same form
         as the level's own. given: (N, 2, 8, 8) level data of given cells, NaN elsewhere. tolerance: (N,) in nats;
-        default 0: all other cells are drawn given these. fresh: (N, 128) latents; default: z.
+        default 0: all other cells are drawn given these.
         Source of the comparison: Leviathan et al. 2023, Speculative Decoding (arXiv 2211.17192), here with a tolerance.
         """
-        drawing, free = self.draw_order(z, temperature, given, fresh), None
+        drawing, free = self.draw_order(z, temperature, given), None
         if given is not None and tolerance is not None and bool((tolerance > 0).any()):
             x, output = self._draw(self.draw_order(z, temperature, None), photo, distilled)
             free = Free(x, Mixture.from_output(output).log_prob(x), tolerance)
@@ -192,43 +189,30 @@ class AutoregressiveLevel(CellDecoder):
         """Return standardized cells in drawing order, (N, 64, 2), and the parameters of their mixtures."""
         order, known, latents, temperatures, share, ranks = drawing
         told = self.told(photo.expand(len(order), -1, -1), order)
-        decoders = ((self, (share > 0).any(0)), (distilled, (share < 1).any(0)))
-        streams = [
-            (CellStream(decoder, *told), int(places.nonzero()[-1]))
-            for decoder, places in decoders
-            if bool(places.any())
-        ]
+        decoders = ((self, share > 0), (distilled, share < 1))
+        streams = [CellStream(decoder, *told) for decoder, draws in decoders if bool(draws.any())]
         x, outputs = torch.zeros_like(latents), []
         for i in range(CELLS):
-            streams = [(stream, last) for stream, last in streams if i <= last]
-            blended = [stream.next() for stream, _ in streams]
-            outputs.append(_blend(blended[0], blended[-1], share[:, i]))
+            blended = [stream.next() for stream in streams]
+            outputs.append(_blend(blended[0], blended[-1], share))
             mixture = Mixture.from_output(outputs[i])
             drawn = mixture.draw(latents[:, i], temperatures[:, i])
             if free is not None:
-                drawn = torch.where(known[:, i].isinf(), drawn, free.kept(ranks[:, i], mixture, drawn))
+                drawn = free.kept(ranks[:, i], mixture, drawn)
             x[:, i] = torch.where(known[:, i].isfinite(), known[:, i].double(), drawn)
-            for stream, _ in streams:
+            for stream in streams:
                 stream.tell(x[:, i : i + 1])
         return x, torch.stack(outputs, 1)
 
-    def draw_order(
-        self, z: Tensor, temperature: Tensor, given: Tensor | None, fresh: Tensor | None = None
-    ) -> DrawOrder:
+    def draw_order(self, z: Tensor, temperature: Tensor, given: Tensor | None) -> DrawOrder:
         """Choose the order of drawing, and the temperature and decoder of each cell; see `draw`."""
         order, known = self.known_first(given, len(z))
         ranks = self.order.argsort()[order]
-        others = known[..., 0].isinf()
-        latents, renewed = (
-            each.view(-1, CELLS, 2).gather(1, ranks[..., None].expand(-1, -1, 2))
-            for each in (z, z if fresh is None else fresh)
-        )
+        latents = z.view(-1, CELLS, 2).gather(1, ranks[..., None].expand(-1, -1, 2))
         colder = (temperature / DISTILLED_TEMPERATURE).clamp(max=1)[:, None] ** self.exponents[ranks]
         warm = (temperature - DISTILLED_TEMPERATURE) / (1 - DISTILLED_TEMPERATURE)
         share = torch.maximum(warm, 1 - temperature / CALM_TEMPERATURE).clamp_min(0)
-        share = torch.where((temperature < 1)[:, None] & ~others, share[:, None], 1)  # exactly
-        colder = torch.where(others, 1, colder)
-        latents = torch.where(others[..., None], renewed, latents)
+        share = torch.where(temperature < 1, share, torch.ones_like(share))  # exactly
         return DrawOrder(order, known, latents, colder * temperature.clamp_min(1)[:, None], share, ranks)
 
     def from_order(self, x: Tensor, order: Tensor) -> Tensor:
@@ -247,14 +231,11 @@ class AutoregressiveLevel(CellDecoder):
         """Return each row's order of cells, (N, 64), and the given cells in that order, (N, 64, 2), NaN elsewhere."""
         if given is None:
             return self.order.expand(rows, -1), self.mean.new_full((rows, CELLS, 2), math.nan)
-        order = self.given_first((2 * given.isfinite() + given.isinf()).amin(1).flatten(1))
+        order = self.given_first(given.isfinite().all(1).flatten(1))
         return order, self._cells(given, order)
 
     def given_first(self, given: Tensor) -> Tensor:
-        """Return each row's order of cells, (N, 64), given cells first.
-
-        given: (N, 64), row by row: bool, or numbers from 0 to 2, larger ones first.
-        """
+        """Return each row's order of cells, (N, 64), given cells first. given: (N, 64) bool, row by row."""
         others_last = torch.argsort(given[:, self.order].to(torch.uint8), dim=1, descending=True, stable=True)
         return self.order[others_last]
 

@@ -112,15 +112,14 @@ class Cinn(nn.Module):
         temperature: Tensor,
         given: Tensor | None = None,
         tolerance: Tensor | None = None,
-        fresh: Tensor | None = None,
     ) -> Tensor:
         """Decode the coarsest level at a temperature: (N, 2, 8, 8) a*b*.
 
         condition: the first of `condition`, for N photos or for one. z: (N, 128). temperature: (N,). given:
-        (N, 2, 8, 8) a*b* of given cells, NaN elsewhere. tolerance, fresh: see `AutoregressiveLevel.draw`.
+        (N, 2, 8, 8) a*b* of given cells, NaN elsewhere. tolerance: (N,) nats; see `AutoregressiveLevel.draw`.
         """
         known = None if given is None else (given - self.chroma_mean) / self.chroma_std
-        drawn = self.coarsest.draw(z, condition, temperature, self.distilled, known, tolerance, fresh)
+        drawn = self.coarsest.draw(z, condition, temperature, self.distilled, known, tolerance)
         return drawn * self.chroma_std + self.chroma_mean
 
     def add_details(self, condition: Sequence[Tensor], coarsest: Tensor, latents: Sequence[Tensor]) -> Samples:

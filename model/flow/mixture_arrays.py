@@ -22,7 +22,7 @@ def draw_outputs(
 ) -> NDArray[np.float64]:
     """Do the work of `Mixture.from_output` and `draw` in one call: (N, 6·K) to (N, 2).
 
-    given: (N, 2), not finite where a cell is to be drawn.
+    given: (N, 2), NaN where a cell is to be drawn.
     """
     from model.flow.mixture_kernel import draw_outputs  # late: it imports numba
 

@@ -78,12 +78,12 @@ def draw_outputs(
 ) -> None:
     """Do the work of `Mixture.from_output(…).draw(…)` for (N, 6·K), in `out`: (N, 2).
 
-    given: (N, 2), not finite where a cell is to be drawn.
+    given: (N, 2), NaN where a cell is to be drawn.
     """
     mixtures = _mixtures(output, scale_limits, correlation_limit)
     draw_rows(*mixtures, temperatures, z, nucleus_exponent, smallest_temperature, out)
     for n in range(len(output)):
-        if math.isfinite(given[n, 0]):
+        if not math.isnan(given[n, 0]):
             out[n] = given[n]
 
 

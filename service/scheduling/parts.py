@@ -13,7 +13,7 @@ from model.selection import select_diverse, select_likely
 __all__ = ["HINT_COST", "TRANSFER_COST", "cost_of", "join", "part_of", "samples_in_parts"]
 
 HINT_COST = 2
-"""Cost of a sample with hints or other colors at points, in plain ones: measured on a CPU as 1.9 for 1, 1.8 for 4."""
+"""Cost of a sample with hints, in plain ones: measured on a CPU as 1.7, with other colors at points as 2.0 to 2.1."""
 TRANSFER_COST = 3
 """Cost of a sample with a reference's colors, drawn several times: measured as 2.2 for one sample, 3.0 for four."""
 

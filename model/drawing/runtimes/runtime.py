@@ -32,11 +32,9 @@ class Given(NamedTuple):
     """Cells that are given to N draws of the coarsest level; see `AutoregressiveLevel.draw`."""
 
     cells: Floats
-    """(N, 2, 8, 8) a*b*: NaN for cells to draw, infinity for those to draw first"""
+    """(N, 2, 8, 8) a*b*, NaN for cells to draw"""
     tolerance: Floats
     """(N,): nats by which given cells may make the color of another less plausible before it changes"""
-    fresh: Floats
-    """(N, 128): latents of cells to draw first"""
 
 
 class Samples(NamedTuple):

@@ -43,10 +43,9 @@ class Stepper:
         upcoming, past: from `condition_graph`, (P, 64, width). photo: (N,), index of each row's photo. given: with
         standardized cells.
         """
-        drawing, free = _draw_order(self._numbers, z, temperature, given), None
-        if (~np.isnan(given.cells).all((1, 2, 3)) & (given.tolerance > 0)).any():
-            nothing = given._replace(cells=np.full_like(given.cells, np.nan))
-            unknown = _draw_order(self._numbers, z, temperature, nothing)
+        drawing, free = _draw_order(self._numbers, z, temperature, given.cells), None
+        if (np.isfinite(given.cells).any((1, 2, 3)) & (given.tolerance > 0)).any():
+            unknown = _draw_order(self._numbers, z, temperature, np.full_like(given.cells, np.nan))
             cells, outputs = self._draw(unknown, upcoming, past, photo)
             log_prob = log_prob_of_outputs(outputs.reshape(-1, outputs.shape[-1]), cells.reshape(-1, 2))
             free = _Free(cells, log_prob.reshape(CELLS, -1), given.tolerance)
@@ -59,11 +58,9 @@ class Stepper:
     ) -> tuple[Floats, Floats]:
         """Return standardized cells in drawing order, (64, N, 2), and the parameters of their mixtures."""
         order, known, latents, temperatures, share, ranks = drawing
-        needed = {"level": np.flatnonzero((share > 0).any(0)), "distilled": np.flatnonzero((share < 1).any(0))}
-        streams: list[tuple[_Stream, int]] = [
-            (getattr(self, kind), places[-1]) for kind, places in needed.items() if len(places)
-        ]
-        for stream, _ in streams:
+        kinds = (("level", share > 0), ("distilled", share < 1))
+        streams: list[_Stream] = [getattr(self, kind) for kind, draws in kinds if draws.any()]
+        for stream in streams:
             stream.begin(upcoming[photo, order.T], past[photo, order.T])
         cells, outputs = np.zeros((CELLS, len(order), 2), np.float32), []
         warmth = np.ascontiguousarray(temperatures.T, np.float64)
@@ -71,15 +68,15 @@ class Stepper:
         noise = np.ascontiguousarray(latents.transpose(1, 0, 2), np.float64)
         x = np.zeros((len(order), 2))
         for place in range(CELLS):
-            blended = [stream.next(place, x) for stream, last in streams if place <= last]
-            output = _blend(blended[0], blended[-1], share[:, place])
+            blended = [stream.next(place, x) for stream in streams]
+            output = _blend(blended[0], blended[-1], share)
             outputs.append(output.copy())  # a stream writes each over the last
             told = given_cells[place]
             if free is not None:
                 told = free.kept(ranks[:, place], output, told)
             cells[place] = x = draw_outputs(output, warmth[place], noise[place], told)
         if not np.isfinite(cells).all():
-            for stream, _ in streams:
+            for stream in streams:
                 stream.forget()
         return cells, np.stack(outputs)
 
@@ -105,7 +102,7 @@ class _Free(NamedTuple):
     def kept(self, rank: Indices, output: Floats, given: Floats) -> Floats:
         """Return the cell of each row to keep, (N, 2): the given one, or that at the rank, (N,), if its mixture allows.
 
-        Not finite where a cell is to be drawn.
+        NaN where a cell is to be drawn.
         """
         rows = np.arange(len(rank))
         cells = self.cells[rank, rows]
@@ -114,25 +111,19 @@ class _Free(NamedTuple):
         return np.where(keeps[:, None], cells, given)
 
 
-def _draw_order(numbers: Numbers, z: Floats, temperature: Floats, given: Given) -> _DrawOrder:
+def _draw_order(numbers: Numbers, z: Floats, temperature: Floats, given: Floats) -> _DrawOrder:
     """Mirror `AutoregressiveLevel.draw_order`."""
-    known = numbers.cells_in_order(given.cells)
-    ranks = np.argsort((2 * np.isnan(known) + np.isinf(known)).max(-1), axis=1, kind="stable")
-    known = np.take_along_axis(known, ranks[..., None], 1)
+    known = numbers.cells_in_order(given)
+    ranks = np.argsort(~np.isfinite(known).all(-1), axis=1, kind="stable")
     calm, at = np.float32(CALM_TEMPERATURE), np.float32(DISTILLED_TEMPERATURE)
     share = np.maximum((temperature - at) / (1 - at), 1 - temperature / calm)
     colder = np.minimum(temperature / at, 1)[:, None] ** EXPONENTS[ranks]
-    others = np.isinf(known[..., 0])
-    colder[others] = 1
-    latents, renewed = (
-        np.take_along_axis(each.reshape(-1, CELLS, 2), ranks[..., None], 1) for each in (z, given.fresh)
-    )
     return _DrawOrder(
         ORDER[ranks],
-        known,
-        np.where(others[..., None], renewed, latents),
+        np.take_along_axis(known, ranks[..., None], 1),
+        np.take_along_axis(z.reshape(-1, CELLS, 2), ranks[..., None], 1),
         colder * np.maximum(temperature, 1)[:, None],
-        np.where((temperature[:, None] < 1) & ~others, np.maximum(share, 0)[:, None], np.float32(1)),
+        np.where(temperature < 1, np.maximum(share, 0), np.float32(1)),
         ranks,
     )
 

@@ -39,7 +39,7 @@ def computed(checkpoint: Checkpoint, folder: Path) -> list[Floats]:
     draws = np.random.default_rng(1)
     condition = runtime.condition(100 * draws.random((1, 1, 256, 256), np.float32))
     z, between = draws.standard_normal((2, 128), np.float32), np.full(2, 0.9, np.float32)
-    given = Given(np.full((2, 2, 8, 8), np.nan, np.float32), np.zeros(2, np.float32), z)
+    given = Given(np.full((2, 2, 8, 8), np.nan, np.float32), np.zeros(2, np.float32))
     drawn = runtime.draw_coarsest(condition, np.zeros(2, np.int64), z, between, given)
     return [*condition.cells, *condition.maps, drawn]
 

@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 from skimage.color import rgb2lab
 
 from model.colorizer import CinnColorizer
-from model.drawing.hints import LEAST_SHARE, given_cells, match_hints, mend_hints, wished_chroma
+from model.drawing.hints import (
+    LEAST_SHARE,
+    drawn_hints,
+    given_cells,
+    match_hints,
+    mend_hints,
+    wished_chroma,
+)
 from model.flow.checkpoint import Checkpoint
 from model.options import Hint, InterpolationOptions, Point, SampleOptions, TransferOptions, VariationOptions
 from model.pixels.bilateral import point_upsampler
@@ -48,7 +55,7 @@ def small_photo(lightness: NDArray[np.float32]) -> SmallPhoto:
 
 
 def mended_from_gray(photo: SmallPhoto, hints: Sequence[Hint]) -> NDArray[np.float32]:
-    return mend_hints(np.zeros((1, 2, 64, 64), np.float32), photo, hints, wished_chroma(photo, hints))
+    return mend_hints(np.zeros((1, 2, 64, 64), np.float32), photo, hints, wished_chroma(photo, hints)[None])
 
 
 def mean_chroma_distance(matches) -> float:
@@ -119,7 +126,7 @@ def test_variations_and_steps_keep_the_hints_of_their_colorings(color) -> None:
 
 
 def test_variations_at_points_change_these_things_alone(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
-    """One of the points lies in the cell of a hint, which keeps its color."""
+    """One of the points lies in the cell of a hint: the cell then has the mean of both."""
     at, cells = (Point(0.2, 0.7), Point(HINTS[1].x, HINTS[1].y)), ((5, 1), (5, 6))
     small = colorizer.shrink(photo)
     tasks = [
@@ -129,37 +136,39 @@ def test_variations_at_points_change_these_things_alone(colorizer: CinnColorizer
     plain, varied = colorizer.draw_all([DrawTask(small, options) for options in tasks])
     changed = (varied.coarsest != plain.coarsest[2]).any(1)
     expected = np.zeros((8, 8), bool)
-    expected[cells[0]] = True
+    expected[*zip(*cells, strict=True)] = True
     assert np.array_equal(changed, np.tile(expected, (4, 1, 1)))
-    for colors, drawn in zip(varied.colors, varied.coarsest, strict=True):
-        for color, cell in zip(colors, cells, strict=True):
-            assert rgb2lab(np.array(color) / 255)[1:] == pytest.approx(drawn[:, *cell], abs=1)
-    assert len({colors[0] for colors in varied.colors}) == 4
+    for (color, other), drawn in zip(varied.colors, varied.coarsest, strict=True):
+        of_hint = plain.coarsest[2, :, *cells[1]]
+        assert rgb2lab(np.array(color) / 255)[1:] == pytest.approx(drawn[:, *cells[0]], abs=1)
+        assert rgb2lab(np.array(other) / 255)[1:] + of_hint == pytest.approx(2 * drawn[:, *cells[1]], abs=1)
+    assert len({*varied.colors}) == 4
     (again,) = colorizer.draw_all([DrawTask(small, replace(tasks[1], n=2, offset=2))])
     assert again.colors == varied.colors[2:]
 
 
-@pytest.mark.parametrize("colder", [{"temperature": 0.0}, {"latent_norm": 0.0}, {"latent_norm": 0.5}])
-def test_colors_at_points_are_as_varied_for_a_colder_coloring(
+@pytest.mark.parametrize("colder", [{}, {"temperature": 0.0}, {"latent_norm": 0.0}, {"latent_norm": 0.5}])
+def test_colors_at_points_are_those_of_draws_at_temperature_1(
     colorizer: CinnColorizer, photo: NDArray[np.uint8], colder: dict[str, float]
 ) -> None:
-    """They are draws from the model's own distribution, with the same latents for any temperature or norm."""
-    options, small = VariationOptions(4, 1, 2, 0.3, 5, at=(Point(0.2, 0.7),)), colorizer.shrink(photo)
-    looks = ({"temperature": 1.0}, colder)
-    usual, found = colorizer.draw_all([DrawTask(small, replace(options, **each)) for each in looks])
-    np.testing.assert_array_equal(found.coarsest[:, :, 5, 1], usual.coarsest[:, :, 5, 1])  # the first cells drawn
+    """They are draws from the model's own distribution, also for a colder coloring."""
+    at, small = (Point(0.2, 0.7),), colorizer.shrink(photo)
+    tasks = SampleOptions(4, 5, temperature=1.0), VariationOptions(4, 1, 2, 0.3, 5, at=at, **colder)
+    drawn, varied = colorizer.draw_all([DrawTask(small, each) for each in tasks])
+    colors = [tuple(hint.color for hint in each) for each in drawn_hints(small, at, drawn.coarsest)]
+    assert list(varied.colors) == colors
 
 
-def test_a_hint_of_a_new_color_gives_the_variation_again(colorizer: CinnColorizer) -> None:
-    """The point is on a thing that fills a part of its cell, so that the cell has a part of its color."""
+def test_hints_of_new_colors_give_the_variation_again(colorizer: CinnColorizer) -> None:
+    """The first point is on a thing that fills a part of its cell, so that the cell has a part of its color."""
     photo = np.full((256, 256), 110, np.uint8)
     photo[:, 104:116] = 160
-    small = colorizer.shrink(photo)
-    (varied,) = colorizer.draw_all([DrawTask(small, VariationOptions(3, 1, 2, 0.3, 5, at=(Point(0.43, 0.7),)))])
-    hints = [(Hint(0.43, 0.7, color),) for (color,) in varied.colors]
-    again = colorizer.draw_all([DrawTask(small, SampleOptions(1, 1, offset=2, hints=hint)) for hint in hints])
-    for drawn, cells in zip(again, varied.coarsest, strict=True):
-        assert drawn.coarsest[0] == pytest.approx(cells, abs=3)  # sRGB may lack the color
+    at, small = (Point(0.43, 0.7), Point(0.8, 0.1)), colorizer.shrink(photo)
+    (varied,) = colorizer.draw_all([DrawTask(small, VariationOptions(3, 1, 2, 0.3, 5, at=at, hints=HINTS))])
+    for chroma, colors in zip(varied.chroma, varied.colors, strict=True):
+        hints = (*HINTS, *(Hint(point.x, point.y, color) for point, color in zip(at, colors, strict=True)))
+        (again,) = colorizer.draw_all([DrawTask(small, SampleOptions(1, 1, offset=2, hints=hints))])
+        assert np.array_equal(again.chroma[0], chroma)
 
 
 def test_the_colors_of_another_photo_follow_hints(color) -> None:
@@ -175,7 +184,7 @@ def test_hints_are_met_at_the_lightness_that_a_faded_photo_has() -> None:
     small = Scaler(64).shrink(np.tile(np.linspace(100, 160, 256).astype(np.uint8), (256, 1)))
     hints = (Hint(0.05, 0.5, (20, 120, 20)), Hint(0.95, 0.5, (200, 120, 220)))
     wished = rgb_to_lab(np.array([hint.color for hint in hints], np.float32).T[None] / 255)[0, 1:].T
-    cells = given_cells(small, hints)[:, 4, [0, 7]].T
+    cells = given_cells(small, hints, wished_chroma(small, hints))[:, 4, [0, 7]].T
     assert np.linalg.norm(cells - wished, axis=1) == pytest.approx(0, abs=4)  # unlike pixels in the cell weaken hints
     mended = mended_from_gray(small, hints)
     (colors,) = point_upsampler(small.own_lightness, (64, 64), [(128, 12), (128, 243)])(mended)
@@ -187,8 +196,9 @@ def test_a_small_thing_colors_its_cell_the_less() -> None:
     even = np.full((256, 256), 40, np.float32)
     small = np.full((256, 256), 80, np.float32)
     small[:, 128:132] = 40
+    hints = (Hint(0.505, 0.5, (110, 90, 90)),)
     whole, part = (
-        given_cells(each, (Hint(0.505, 0.5, (110, 90, 90)),))[:, 4, 4] for each in map(small_photo, (even, small))
+        given_cells(each, hints, wished_chroma(each, hints))[:, 4, 4] for each in map(small_photo, (even, small))
     )
     assert whole == pytest.approx(rgb_to_lab(np.array([[110], [90], [90]], np.float32)[None] / 255)[0, 1:, 0], abs=0.01)
     assert part == pytest.approx(whole * (LEAST_SHARE + (1 - LEAST_SHARE) / 8), rel=1e-3)

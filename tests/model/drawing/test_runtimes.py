@@ -65,15 +65,9 @@ def rows(*tolerances: float) -> tuple[Indices, Floats, Floats, Given]:
     cells = np.full((ROWS, 2, 8, 8), np.nan, np.float32)
     cells[1, :, 2, 5] = 30, -20
     cells[1, :, 7, 7] = 10
-    cells[1:, :, 5, 4] = np.inf
     tolerance = np.broadcast_to(np.array(tolerances or 0, np.float32), ROWS)
-    z = normal(ROWS, DIMS[0], seed=2)
-    return (
-        np.array([0, 1, 0, 1]),
-        z,
-        np.array([0.2, 0.7, 0.9, 1.3], np.float32),
-        Given(cells, tolerance, normal(ROWS, DIMS[0], seed=3)),
-    )
+    temperatures = np.array([0.2, 0.7, 0.9, 1.3], np.float32)
+    return np.array([0, 1, 0, 1]), normal(ROWS, DIMS[0], seed=2), temperatures, Given(cells, tolerance)
 
 
 def fine() -> list[Floats]:
