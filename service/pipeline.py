@@ -34,7 +34,7 @@ from service.telemetry.metrics import Metrics
 from service.telemetry.tracing import record_stages
 from service.threads import run_on
 
-__all__ = ["Colorization", "Pipeline", "Sample", "Tools"]
+__all__ = ["Colorization", "Output", "Pipeline", "Sample", "Tools"]
 
 T = TypeVar("T")
 
@@ -69,6 +69,17 @@ class Colorization:
     timings: dict[str, float]
     """seconds of `decode`, `queue` (waiting for the network), `condition` and `sample`; `upsample` and `encode` come
     with the last sample"""
+
+
+@dataclass(frozen=True)
+class Output:
+    """The form of the files of colorings."""
+
+    format: OutputFormat
+    quality: int
+    """1 … 100, of JPEG and WebP"""
+    max_side: int | None
+    """maximum of a side in pixels; None if they are as large as the photo"""
 
 
 @dataclass(frozen=True)
@@ -108,8 +119,7 @@ class Pipeline:
         endpoint: ColorEndpoint,
         uploads: Mapping[str, bytes],
         options: Options,
-        output_format: OutputFormat,
-        quality: int,
+        output: Output,
     ) -> Colorization:
         """Turn uploads into drawn colorings, which are finished and encoded as they are taken.
 
@@ -120,13 +130,15 @@ class Pipeline:
         with self._tools.network.coming():
             photo, reference = await self._decode(uploads)
         timer.stop("decode")
-        lane = self._tools.lanes.of(self._claim_answer(photo, options.samples, output_format))
+        whole = self._tools.lanes.of(photo.width * photo.height)
+        fitted = photo if output.max_side is None else await whole.run(photo.fitted, output.max_side)
+        lane = self._tools.lanes.of(self._claim_answer(fitted, options.samples, output.format))
         # not before: a file that does not decode draws nothing; what waits for its turn keeps no other from it
         (self.place.promise if lane.turns.must_wait(self.place.owner) else self.place.claim)(latents=cost)
         turn = await self._held.enter_async_context(lane.turns.turn(self.place.owner))
         self.place.keep()
         with self._tools.network.coming():
-            small = await self._shrink(lane, photo)
+            small = await self._shrink(whole, photo)
             wanted = None if reference is None else await self._shrink(lane, reference, with_chroma=True)
         drawn = await self._tools.network.draw(DrawTask(small, options, wanted), cost, self.place.owner)
         timer.stop("queue", but=drawn.timings)
@@ -135,19 +147,19 @@ class Pipeline:
 
         def to_file(rgb: NDArray[np.uint8], place: int) -> bytes:
             xmp = provenance(options, drawn.temperature, drawn.indices[place], model)
-            return encode(rgb, photo.alpha, output_format, quality, xmp)
+            return encode(rgb, fitted.alpha, output.format, output.quality, xmp)
 
         async def samples() -> AsyncGenerator[Sample]:
             numbers = zip(drawn.indices, drawn.bits_per_dim, drawn.latent_norms, drawn.colors, strict=True)
-            finished = self._tools.steps.finish(photo.pixels, drawn, options)
-            size = len(drawn.indices), photo.width * photo.height
+            finished = self._tools.steps.finish(fitted.pixels, drawn, options)
+            size = len(drawn.indices), fitted.width * fitted.height
             async with aclosing(lane.finish(finished, to_file, timer.seconds, turn, *size)) as files:
                 async for data, hints in files:
                     index, bits_per_dim, latent_norm, colors = next(numbers)
                     coloring = schemas.Coloring(
                         index=index,
                         b64_json="",
-                        media_type=FORMATS[output_format].media_type,
+                        media_type=FORMATS[output.format].media_type,
                         bits_per_dim=bits_per_dim,
                         latent_norm=latent_norm,
                         hints=[_report(match) for match in hints] or None,
@@ -166,10 +178,10 @@ class Pipeline:
             seed=options.seed,
             noise_seed=options.noise_seed if isinstance(options, VariationOptions) else None,
             temperature=drawn.temperature,
-            width=photo.width,
-            height=photo.height,
+            width=fitted.width,
+            height=fitted.height,
         )
-        return Colorization(facts, drawn, output_format, samples(), timer.seconds)
+        return Colorization(facts, drawn, output.format, samples(), timer.seconds)
 
     async def score(self, endpoint: Endpoint[Any], uploads: Mapping[str, bytes]) -> schemas.LikelihoodResponse:
         """Score a photo's own colors. Raises the errors of `decode`, QueueFullError and ModelError."""

@@ -72,6 +72,15 @@ class Parameters(_Strict):
         description="quality of JPEG and WebP; PNG is lossless and ignores it",
         examples=[90],
     )
+    output_max_side: int | None = Field(
+        default=None,
+        ge=16,
+        description=(
+            "for previews: the longer side of the colorings in pixels, at most; their colors stay the same; left out = "
+            "as large as the photo"
+        ),
+        examples=[1024],
+    )
     response_format: Literal["b64_json", "zip"] = Field(
         default="b64_json",
         description="JSON with base64, or a zip of the files; left out, the Accept header decides",

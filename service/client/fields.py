@@ -44,6 +44,9 @@ class SharedFields(TypedDict, total=False):
     """format of the files; JPEG keeps the colors at full size (4:4:4)"""
     output_compression: int
     """quality of JPEG and WebP; PNG is lossless and ignores it"""
+    output_max_side: int | None
+    """for previews: the longer side of the colorings in pixels, at most; their colors stay the same; left out = as
+    large as the photo"""
 
 
 class ColorizationFields(SharedFields, total=False):

@@ -1,7 +1,7 @@
 """Decoded photos, and their transfer between processes."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,23 @@ class DecodedPhoto:
     @property
     def height(self) -> int:
         return int(self.pixels.shape[0])
+
+    def fitted(self, max_side: int | None) -> "DecodedPhoto":
+        """Return the photo shrunk so that no side is longer than this; itself if it fits, and for None.
+
+        Pixels are averaged over area. Transparent ones count as they are.
+        """
+        if max_side is None or max(self.width, self.height) <= max_side:
+            return self
+        import cv2  # late: decoders start without it
+
+        scale = max_side / max(self.width, self.height)
+        size = max(1, round(scale * self.width)), max(1, round(scale * self.height))
+        pixels, alpha = (
+            None if each is None else cv2.resize(each, size, interpolation=cv2.INTER_AREA)
+            for each in (self.pixels, self.alpha)
+        )
+        return DecodedPhoto(cast(Photo, pixels), cast(NDArray[np.uint8] | None, alpha))
 
     def packed(self) -> tuple[dict[str, Any], list[memoryview]]:
         """Return a description, and the arrays as bytes, for another process."""

@@ -19,6 +19,7 @@ from service.http.events import EVENTS, Stream
 from service.http.openapi import body, coloring_answer
 from service.http.request import check_options, read_request
 from service.http.response import answer, choose_form, seeds
+from service.pipeline import Output
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 
@@ -73,8 +74,8 @@ async def _colorings(endpoint: ColorEndpoint, request: Request, engine: EngineOf
             async def make() -> None:
                 if form.media_type == EVENTS:
                     stream.open(EVENTS, seeds(options))  # so that comments keep the connection alive from now on
-                quality = parameters.output_compression
-                colorization = await pipeline.colorize(endpoint, uploads, options, form.output_format, quality)
+                output = Output(form.output_format, parameters.output_compression, parameters.output_max_side)
+                colorization = await pipeline.colorize(endpoint, uploads, options, output)
                 pipeline.begin_answer()
                 await answer(colorization, form, stream, pipeline.run)
 

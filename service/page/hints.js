@@ -72,7 +72,7 @@ function ideasAt(at) {
   const photo = fixed();
   const others = hintsOf(photo).filter((hint) => hint !== at);
   const isReady = () => isFollowed(photo) && !store.view.runs.some(isBusy);
-  return { x: at.x, y: at.y, looked, isReady, hints: { hints: others.map(point), hint_spread: spreadOf(photo) } };
+  return { photo: photo.file, x: at.x, y: at.y, looked, isReady, hints: { hints: others.map(point), hint_spread: spreadOf(photo) } };
 }
 
 /** The color that was chosen for a point; of a link, the one adapted to the point. */

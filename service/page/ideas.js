@@ -1,17 +1,15 @@
 /** Ideas from the model: the coloring that is looked at, with other colors for the thing at a point, as small pictures. */
 
-import { canRead, colorAt } from "./canvas.js";
+import { colorAt } from "./canvas.js";
 import { byId, make } from "./element.js";
 import { hexToLab } from "./lab.js";
-import { canvasBlob } from "./look.js";
 import { colorings } from "./service.js";
 import { lookOf, temperature } from "./store.js";
 import { colorWords } from "./words.js";
-import { QUALITY } from "./work.js";
 
 const SHOWN = 6;
 const DRAWN = 12; // of which the first that differ are shown
-const SIDE = 512; // pixels of the longer side of the photo that is sent: enough for small pictures, and quick
+const SIDE = 512; // pixels of the longer side of the ideas: enough for small pictures
 const ALIKE = 6; // ΔE of a*b* between colors that look the same
 const TONE = /^(light|dark) /; // no part of a chosen color's name: points differ in lightness
 const NOISE_SEED = 0; // the same each time, so that a user finds an idea again
@@ -20,13 +18,13 @@ let wish = null; // what to ask for, until the answer has come
 let asking = null; // the request that is on its way
 
 /**
- * Show places for the ideas for a point, then these. `looked` returns the coloring that is looked at, if there is one,
+ * Show places for the ideas for a point of a photo's file, then these. `looked` returns the coloring that is looked at, if there is one,
  * `isReady` whether it is time to ask: ideas wait for the colorings that are being made. `hints`: fields of the photo's other
  * fixed colors. `choose` gets the chosen color and its name.
  */
-export function offerIdeas({ x, y, looked, isReady, hints }, choose) {
+export function offerIdeas({ photo, x, y, looked, isReady, hints }, choose) {
   dropIdeas();
-  wish = { x, y, looked, isReady, hints, choose };
+  wish = { photo, x, y, looked, isReady, hints, choose };
   byId("ideas").style.setProperty("--point", `${100 * x}% ${100 * y}%`);
   byId("palette-ideas").hidden = false;
   askForIdeas();
@@ -49,13 +47,14 @@ export async function askForIdeas() {
   if (!wish.isReady()) return takeBack();
   if (asking) return;
   const request = (asking = new AbortController());
-  const { x, y, looked, hints, choose } = wish;
+  const { photo, x, y, looked, hints, choose } = wish;
   const list = byId("ideas");
   const seen = [];
   try {
     const sample = looked();
-    const fields = { ...begunBy(sample), ...hints, at: [{ x, y }], n: DRAWN, noise_seed: NOISE_SEED, image: await smallPhoto() };
-    if (sample) seen.push(hexToLab(await ownColor(sample, { x, y })));
+    const fields = { ...begunBy(sample), ...hints, at: [{ x, y }], n: DRAWN, noise_seed: NOISE_SEED, image: photo, output_max_side: SIDE };
+    const own = sample && (await ownColor(sample, { x, y }));
+    if (own) seen.push(hexToLab(own));
     const onColoring = ({ at: [color], blob }) => {
       const [, a, b] = hexToLab(color);
       const place = list.querySelector("i");
@@ -81,20 +80,7 @@ function begunBy(sample) {
   return { seed: fields.seed, index, temperature: own, ...lookOf(sample) };
 }
 
-/** Return the photo as the page shows it in gray, small. */
-async function smallPhoto() {
-  const image = byId("before");
-  if (!canRead()) throw new Error("The copy would be noise.");
-  await image.decode();
-  const { naturalWidth: width, naturalHeight: height } = image;
-  const scale = Math.min(1, SIDE / Math.max(width, height));
-  const canvas = Object.assign(document.createElement("canvas"), { width: Math.max(1, Math.round(scale * width)), height: Math.max(1, Math.round(scale * height)) });
-  const context = Object.assign(canvas.getContext("2d"), { imageSmoothingQuality: "high" });
-  context.drawImage(image, 0, 0, canvas.width, canvas.height);
-  return canvasBlob(canvas, "jpeg", QUALITY);
-}
-
-/** The color of a sample at a point, without its look. */
+/** The color of a sample at a point, without its look; null if it cannot be read. */
 async function ownColor(sample, point) {
   const image = Object.assign(new Image(), { src: sample.url });
   await image.decode();

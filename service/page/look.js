@@ -156,7 +156,7 @@ async function withLook(blob, look) {
 }
 
 /** Return a canvas as a file. A JPEG, which has no transparency, gets a white background, as in the service. */
-export function canvasBlob(canvas, format, quality) {
+function canvasBlob(canvas, format, quality) {
   if (format === "jpeg") {
     const context = Object.assign(canvas.getContext("2d"), { globalCompositeOperation: "destination-over", fillStyle: "white" });
     context.fillRect(0, 0, canvas.width, canvas.height);

@@ -26,7 +26,7 @@ class EditFields(Parameters):
     prompt: str | None = Field(default=None, description=f"{IGNORED}: colors come from the photo and the seed alone")
     model: str | None = Field(default=None, description=f"{IGNORED}: the answer's `model` says what was used")
     user: str | None = Field(default=None, description=IGNORED)
-    size: Literal["auto"] | None = Field(default=None, description="a coloring has the photo's own size")
+    size: Literal["auto"] | None = Field(default=None, description="see `output_max_side`")
     quality: Literal["auto"] | None = Field(default=None, description="see `output_compression`")
     background: Literal["auto"] | None = Field(default=None, description="a coloring has the photo's own transparency")
 

@@ -66,6 +66,22 @@ def test_output_compression(service, grey_png, output_format: str) -> None:
     assert low < default < high
 
 
+@pytest.mark.parametrize(("max_side", "size"), [(None, (48, 32)), (48, (48, 32)), (30, (30, 20)), (16, (16, 11))])
+def test_previews_are_small_and_their_colors_those_of_the_whole_photo(service, max_side, size) -> None:
+    photo = Image.new("LA", (48, 32), (90, 255))
+    photo.paste((90, 0), (0, 0, 24, 32))
+    small = {} if max_side is None else {"output_max_side": max_side}
+    answer = service.post(encoded(photo), n=2, seed=7, output_format="png", **small)
+    whole = service.post(encoded(photo), n=2, seed=7, output_format="png")
+    assert (answer.json()["width"], answer.json()["height"]) == size
+    assert [each.shape for each in service.colorizer.photos] == [(32, 48)] * 2
+    for image, other in zip(images_of(answer), images_of(whole), strict=True):
+        assert image.size == size
+        assert image.getpixel((0, 0)) == other.getpixel((0, 0))
+        assert image.getpixel((size[0] - 1, 0)) == other.getpixel((47, 0))
+        assert image.getextrema()[3] == (0, 255)
+
+
 @pytest.mark.parametrize("output_format", ["png", "webp"])
 def test_the_output_format_is_made_and_alpha_is_kept(service, grey_photo, output_format: str) -> None:
     photo = grey_photo.convert("LA")

@@ -55,6 +55,7 @@ def typed(content_type: str, content: bytes) -> dict[str, Any]:
         ("output_format", "gif", ["jpeg", "png", "webp"]),
         ("output_compression", 0, []),
         ("output_compression", 101, []),
+        ("output_max_side", 15, []),
         ("response_format", "url", ["b64_json", "zip"]),
         ("rank", "beauty", ["none", "likelihood"]),
         ("select", "best", ["first", "diverse", "likely"]),
