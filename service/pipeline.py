@@ -25,7 +25,7 @@ from service.errors import OutputSizeError, SlowFileError
 from service.network import CHECK, Network
 from service.provenance import provenance
 from service.scheduling.backlog import Place
-from service.scheduling.lanes import FILE_BYTES, MAX_UNREAD_BYTES, Lane, Lanes
+from service.scheduling.lanes import FILE_BYTES, MAX_UNREAD_BYTES, Lanes
 from service.scheduling.parts import cost_of
 from service.scheduling.quick_first import QuickFirst, Try
 from service.scheduling.turns import Turn
@@ -130,16 +130,19 @@ class Pipeline:
         with self._tools.network.coming():
             photo, reference = await self._decode(uploads)
         timer.stop("decode")
-        whole = self._tools.lanes.of(photo.width * photo.height)
-        fitted = photo if output.max_side is None else await whole.run(photo.fitted, output.max_side)
+        fitted = photo
+        if output.max_side is not None:
+            fitted = await self._tools.lanes.of(photo.width * photo.height).run(photo.fitted, output.max_side)
+        if fitted is not photo:
+            self.place.claim(pixels=fitted.width * fitted.height)
         lane = self._tools.lanes.of(self._claim_answer(fitted, options.samples, output.format))
         # not before: a file that does not decode draws nothing; what waits for its turn keeps no other from it
         (self.place.promise if lane.turns.must_wait(self.place.owner) else self.place.claim)(latents=cost)
         turn = await self._held.enter_async_context(lane.turns.turn(self.place.owner))
         self.place.keep()
         with self._tools.network.coming():
-            small = await self._shrink(whole, photo)
-            wanted = None if reference is None else await self._shrink(lane, reference, with_chroma=True)
+            small = await self._shrink(photo)
+            wanted = None if reference is None else await self._shrink(reference, with_chroma=True)
         drawn = await self._tools.network.draw(DrawTask(small, options, wanted), cost, self.place.owner)
         timer.stop("queue", but=drawn.timings)
         self.place.give_back("latents")  # keep the rest of the place until the answer is read
@@ -190,7 +193,7 @@ class Pipeline:
             photo, _ = await self._decode(uploads)
             timer.stop("decode")
             self.place.claim(latents=1)
-            small = await self._shrink(self._tools.lanes.of(photo.width * photo.height), photo, with_chroma=True)
+            small = await self._shrink(photo, with_chroma=True)
         found = await self._tools.network.score(small, self.place.owner)
         timer.stop("queue", but=found.timings)
         self._report("scored", endpoint, photo, timer.seconds)
@@ -211,7 +214,7 @@ class Pipeline:
         photo, _ = await self._decode({"image": upload})
         lane = self._tools.lanes.of(photo.width * photo.height)
         options = SampleOptions(n=1, seed=0)
-        small = await self._shrink(lane, photo)
+        small = await self._shrink(photo)
         drawn = await self._tools.network.draw(DrawTask(small, options), options.latents, CHECK)
         finished = self._tools.steps.finish(photo.pixels, drawn, options)
 
@@ -281,7 +284,8 @@ class Pipeline:
         self.place.claim(bytes=min(MAX_UNREAD_BYTES, FILE_BYTES * pixels))
         return pixels
 
-    async def _shrink(self, lane: Lane, photo: DecodedPhoto, with_chroma: bool = False) -> SmallPhoto:
+    async def _shrink(self, photo: DecodedPhoto, with_chroma: bool = False) -> SmallPhoto:
+        lane = self._tools.lanes.of(photo.width * photo.height)
         return await lane.run(self._tools.steps.shrink, photo.pixels, with_chroma)
 
     def _report(

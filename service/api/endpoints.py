@@ -86,7 +86,7 @@ COLORIZATIONS = _endpoint(
     "colorization",
     SampleOptions,
     "Colorize a photo",
-    "Get N different, plausible colorings of one black-and-white photo, at its own size.",
+    "Get N different, plausible colorings of one black-and-white photo, at its own size or smaller.",
     example={"n": 1, "seed": 7},
 )
 VARIATIONS = _endpoint(

@@ -182,7 +182,8 @@ def _values(hint: Any) -> str:
         return f"up to {longest} points"
     if choices := next((get_args(part) for part in parts if get_origin(part) is Literal), None):
         return ", ".join(f"`{each}`" for each in choices)
-    return f"{f'{longest} numbers of ' if longest else ''}{low} … {high}"
+    of = f"{longest} numbers of " if longest else ""
+    return f"{of}from {low}" if high is None else f"{of}{low} … {high}"
 
 
 def main() -> None:

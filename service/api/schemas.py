@@ -89,7 +89,10 @@ class ColorizationFacts(BaseModel):
         description="temperature used; with latent_norm, the mean factor of the coarsest level's latents",
         examples=[TEMPERATURE_EXAMPLE],
     )
-    width: int = Field(description="width of the upright photo and of every coloring", examples=[1024])
+    width: int = Field(
+        description="width of every coloring, upright; the photo's own, or smaller with `output_max_side`",
+        examples=[1024],
+    )
     height: int = Field(examples=[768])
 
 

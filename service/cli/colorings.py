@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from service.api.formats import FORMATS
 from service.cli.metadata import Metadata, embed_metadata, read_metadata, to_profile
@@ -31,7 +31,8 @@ class CommandAsked(Asked):
 
     def request(self, photo: Path | IO[bytes]) -> Request:
         """Return the request for one photo: as PNG, without loss, if the pixels are still to be converted."""
-        metadata = read_metadata(photo, self.keeps_gps) if self.keeps_metadata else Metadata()
+        max_side = cast(int | None, self.fields.get("output_max_side"))
+        metadata = read_metadata(photo, self.keeps_gps, max_side) if self.keeps_metadata else Metadata()
         fits = metadata.longest_side <= FORMATS[self.output_format].max_side  # else it is refused either way
         fields = self.fields | {"output_format": "png" if metadata.converts and fits else self.output_format}
         return Request(fields, partial(self._as_file, metadata))

@@ -34,6 +34,7 @@ NOT_EXIF = {Base.XMLPacket, Base.IPTCNAA, Base.ImageResources, PHOTOSHOP_LAYERS}
 """TIFF tags that hold other metadata: XMP, IPTC and Photoshop's, each with a GPS position of its own"""
 CAPTIONS = {(2, 120): Base.ImageDescription, (2, 80): Base.Artist, (2, 116): Base.Copyright}
 """IPTC's caption, by-line and copyright notice, and where EXIF has them"""
+RESOLUTION = {Base.XResolution, Base.YResolution, Base.ResolutionUnit}
 QUARTER_TURNS = range(5, 9)
 """orientations that exchange width and height"""
 NO_UNIT, PER_METER = 0, 1  # of JFIF's density, and of pHYs
@@ -53,13 +54,15 @@ class Metadata(Embedded):
     converts: bool = False
     """whether the coloring's sRGB pixels must be converted to the profile"""
     longest_side: int = 0
-    """longest side of the photo, in pixels"""
+    """longest side of the coloring, in pixels"""
 
 
-def read_metadata(photo: Path | IO[bytes], keep_gps: bool = False) -> Metadata:
+def read_metadata(photo: Path | IO[bytes], keep_gps: bool = False, max_side: int | None = None) -> Metadata:
     """Read the metadata of a photo; its GPS position only if told to.
 
     Broken metadata are left out. Does not check that the photo decodes.
+
+    max_side: maximum of a coloring's sides; one that is smaller than the photo does not get its resolution.
     """
     from service.codecs.decoding import FORMATS, forget_xmp  # late: HEIC, which a server leaves to its decoders
     from service.codecs.tiff import skip_small_copies
@@ -74,6 +77,11 @@ def read_metadata(photo: Path | IO[bytes], keep_gps: bool = False) -> Metadata:
             if image.format != "TIFF" and has_resolution and Base.XResolution not in exif:
                 exif[Base.XResolution], exif[Base.YResolution] = image.info["dpi"]
                 exif[Base.ResolutionUnit] = INCH
+            longest = max(image.size)
+            if max_side is not None and max_side < longest:
+                longest = max_side
+                for tag in RESOLUTION & set(exif):
+                    del exif[tag]
             _add_captions(exif, image)
             fitting, converts = _fitting(profile)
             return Metadata(
@@ -81,7 +89,7 @@ def read_metadata(photo: Path | IO[bytes], keep_gps: bool = False) -> Metadata:
                 profile=fitting,
                 dots_per_meter=_dots_per_meter(exif),
                 converts=converts,
-                longest_side=max(image.size),
+                longest_side=longest,
             )
     except Exception:  # on broken files Pillow raises whatever it likes
         return Metadata()

@@ -48,10 +48,11 @@ export function setUpPalette() {
   });
 }
 
-function choose(chosen, name) {
+/** An idea is the color that its point has; other colors have their own lightness. */
+function choose(chosen, name, isIdea = false) {
   const lightness = Number(byId("palette").dataset.lightness);
   closePalette();
-  onChoose({ color: atLightness(chosen, lightness).hex, chosen, name });
+  onChoose({ color: isIdea ? chosen : atLightness(chosen, lightness).hex, chosen, name });
 }
 
 export const isPaletteOpen = () => !byId("palette").hidden;
@@ -82,7 +83,7 @@ export function openPalette(place, lightness, chosen, { used, now, remove, ideas
     remove();
   };
   palette.hidden = byId("pending-dot").hidden = false;
-  offerIdeas(ideas, choose);
+  offerIdeas(ideas, (color, name) => choose(color, name, true));
   placePalette(place);
   byId("palette-swatches").firstChild.focus({ preventScroll: true });
 }

@@ -45,6 +45,14 @@ def exif_of(metadata: Metadata) -> Image.Exif:
     return exif
 
 
+def test_a_preview_has_no_resolution_of_the_photo() -> None:
+    whole = metadata_of("JPEG", dpi=(300, 300))
+    assert (whole.dots_per_meter, whole.longest_side) == ((11811, 11811), 24)
+    assert read_metadata(Path("photo"), max_side=24) == whole
+    small = read_metadata(Path("photo"), max_side=23)
+    assert (small.dots_per_meter, small.longest_side, small.exif) == (None, 23, None)
+
+
 @pytest.mark.parametrize("alpha", [False, True])
 @pytest.mark.parametrize("output_format", FORMATS)
 @pytest.mark.parametrize("what", [("exif",), ("profile",), ("exif", "profile"), ()])
