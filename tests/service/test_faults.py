@@ -202,6 +202,17 @@ def test_a_decoded_photo_counts_while_its_reference_waits(start, grey_photo, gre
     eventually(lambda: service.metric("queued_pixels") == 0)
 
 
+def test_a_preview_counts_beside_its_photo(start, pool, grey_photo, grey_png) -> None:
+    service = start()
+    service.colorizer.close_gate()
+    answer = pool.submit(service.post, grey_png, output_max_side=grey_photo.width // 2, n=1)
+    expected = grey_photo.width * grey_photo.height * 5 // 4
+    eventually(lambda: service.metric("queued_pixels") == expected)
+    service.colorizer.gate.set()
+    assert answer.result(30).json()["width"] == grey_photo.width // 2
+    eventually(lambda: service.metric("queued_pixels") == 0)
+
+
 @pytest.mark.usefixtures("slow_files")
 def test_a_client_that_hangs_up_on_a_slow_file_counts_as_slow(start, grey_png, monkeypatch) -> None:
     monkeypatch.setattr("service.pipeline.ORDINARY_SECONDS", 0.05)
