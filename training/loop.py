@@ -228,6 +228,7 @@ class Trainer(Generic[BatchT]):
             print(f"no gain: held out {history.best:.4f} at best, {history.first:.4f} before training", flush=True)
         self.ema.values = self._of_first(self.best or self.ema.values)  # only the first process has held-out photos
         self.ema.apply()
+        self._losses.clear()  # else they keep the processes' connections until Python ends, which may then abort
         return not stopped
 
     def _of_first(self, values: dict[str, Tensor]) -> dict[str, Tensor]:

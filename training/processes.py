@@ -1,5 +1,6 @@
 """Processes that train one network together, started by torchrun: each takes its share of every batch."""
 
+import gc
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -92,6 +93,7 @@ def joined(device: str) -> Iterator[Processes]:
         with processes.kept:
             yield processes
     finally:
+        gc.collect()  # what still holds the connections; see `Trainer.train`
         dist.destroy_process_group()
 
 
