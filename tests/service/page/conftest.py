@@ -164,3 +164,12 @@ def upload(photo: Path) -> Callable[..., None]:
         expect_colorings(page, colorings)
 
     return choose
+
+
+@pytest.fixture
+def fixing(page, upload) -> Page:
+    """The page with a coloring in full view, in the mode for fixing colors."""
+    upload(page)
+    page.get_by_role("button", name="Fix a color", exact=True).first.click()
+    expect(page.locator("#hint-tools")).to_be_visible()
+    return page

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import Locator, Page, Route, expect
 
-from benchmarks.figures.steps import drop
+from benchmarks.figures.steps import click_at, drop
 from tests.service.waiting import eventually
 
 FAILED = "Failed to load resource"
@@ -150,3 +150,24 @@ def taken(page: Page, held: list[Route]) -> Route:
             break
         page.wait_for_timeout(10)
     return held.pop()
+
+
+def followed(page: Page, count: int) -> None:
+    """Wait until the colorings follow a number of fixed colors."""
+    expect(page.locator("#hint-list li")).to_have_count(count)
+    expect(page.locator("#run-facts")).to_contain_text(f"{count} fixed color" if count else "Balanced")
+    if count == 1:
+        expect(page.locator("#hint-count")).to_have_text("Every coloring follows 1 fixed color.")
+    expect(page.locator("#fix-status")).to_have_text("")
+
+
+def choose(page: Page, x: float, name: str) -> None:
+    """Fix a color at half the photo's height."""
+    click_at(page, x, 0.5)
+    page.locator("#palette-swatches").get_by_role("button", name=name).click()
+
+
+def fix(page: Page, x: float, name: str, count: int) -> None:
+    """Fix a color at half the photo's height, and wait until the colorings follow a number of colors."""
+    choose(page, x, name)
+    followed(page, count)
