@@ -133,8 +133,8 @@ class Pipeline:
         fitted = photo
         if output.max_side is not None:
             fitted = await self._tools.lanes.of(photo.width * photo.height).run(photo.fitted, output.max_side)
-        if fitted is not photo:
-            self.place.claim(pixels=fitted.width * fitted.height)
+            if fitted is not photo:
+                self.place.claim(pixels=fitted.width * fitted.height)
         lane = self._tools.lanes.of(self._claim_answer(fitted, options.samples, output.format))
         # not before: a file that does not decode draws nothing; what waits for its turn keeps no other from it
         (self.place.promise if lane.turns.must_wait(self.place.owner) else self.place.claim)(latents=cost)

@@ -88,19 +88,19 @@ def points_inside(points: Sequence[P], frame: Frame) -> list[P]:
 
 
 def given_cells(photo: SmallPhoto, points: Sequence[Point], wished: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return (2, 8, 8) a*b* of the coarsest cells with points (the mean of several points), NaN elsewhere.
+    """Return (N, 2, 8, 8) a*b* of the coarsest cells with points (the mean of several points), NaN elsewhere.
 
     The fewer of a cell's pixels are as light as the point, the weaker the cell's color.
 
-    wished: (K, 2) a*b* at the points.
+    wished: (N, K, 2) a*b* at the points.
     """
-    cells, counts = np.zeros((2, SIDE, SIDE), np.float32), np.zeros((SIDE, SIDE), np.float32)
-    for point, chroma in zip(points, wished * _shares(photo, points)[:, None], strict=True):
+    cells, counts = np.zeros((len(wished), 2, SIDE, SIDE), np.float32), np.zeros((SIDE, SIDE), np.float32)
+    for i, (point, share) in enumerate(zip(points, _shares(photo, points), strict=True)):
         row, column = _pixel(point, (SIDE, SIDE))
-        cells[:, row, column] += chroma
+        cells[:, :, row, column] += wished[:, i] * share
         counts[row, column] += 1
     cells /= np.maximum(counts, 1)
-    cells[:, counts == 0] = np.nan
+    cells[:, :, counts == 0] = np.nan
     return cells
 
 

@@ -119,13 +119,13 @@ class Draws(NamedTuple):
         """Return the same draws with hints inside the frame: those of each draw, or one list for all."""
         if not hints[0]:
             return self
-        wished = [wished_chroma(photo, each) for each in hints]
-        given = [given_cells(photo, *each) for each in zip(hints, wished, strict=True)]
+        wished = np.stack([wished_chroma(photo, each) for each in hints])
+        given = given_cells(photo, hints[0], wished)
         rows = len(self.latents[0])
         return self._replace(
             fixed=hints[0],
-            wished=np.broadcast_to(wished, (rows, *wished[0].shape)),
-            given=np.broadcast_to(given, (rows, *given[0].shape)),
+            wished=np.broadcast_to(wished, (rows, *wished.shape[1:])),
+            given=np.broadcast_to(given, (rows, *given.shape[1:])),
         )
 
     def chosen(self, condition: Condition, coarsest: Floats) -> tuple[Floats, "Draws"]:

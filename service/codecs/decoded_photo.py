@@ -29,12 +29,12 @@ class DecodedPhoto:
     def height(self) -> int:
         return int(self.pixels.shape[0])
 
-    def fitted(self, max_side: int | None) -> "DecodedPhoto":
-        """Return the photo shrunk so that no side is longer than this; itself if it fits, and for None.
+    def fitted(self, max_side: int) -> "DecodedPhoto":
+        """Return the photo shrunk so that no side is longer than this; itself if it fits.
 
         Pixels are averaged over area. Transparent ones count as they are.
         """
-        if max_side is None or max(self.width, self.height) <= max_side:
+        if max(self.width, self.height) <= max_side:
             return self
         import cv2  # late: decoders start without it
 

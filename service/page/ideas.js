@@ -18,9 +18,9 @@ let wish = null; // what to ask for, until the answer has come
 let asking = null; // the request that is on its way
 
 /**
- * Show places for the ideas for a point of a photo's file, then these. `looked` returns the coloring that is looked at, if there is one,
- * `isReady` whether it is time to ask: ideas wait for the colorings that are being made. `hints`: fields of the photo's other
- * fixed colors. `choose` gets the chosen color and its name.
+ * Show places for the ideas for a point, then these. `photo`: its file. `looked` returns the coloring that is looked at, if
+ * there is one, `isReady` whether it is time to ask: ideas wait for the colorings that are being made. `hints`: fields of the
+ * photo's other fixed colors. `choose` gets the chosen color and its name.
  */
 export function offerIdeas({ photo, x, y, looked, isReady, hints }, choose) {
   dropIdeas();

@@ -184,7 +184,7 @@ def test_hints_are_met_at_the_lightness_that_a_faded_photo_has() -> None:
     small = Scaler(64).shrink(np.tile(np.linspace(100, 160, 256).astype(np.uint8), (256, 1)))
     hints = (Hint(0.05, 0.5, (20, 120, 20)), Hint(0.95, 0.5, (200, 120, 220)))
     wished = rgb_to_lab(np.array([hint.color for hint in hints], np.float32).T[None] / 255)[0, 1:].T
-    cells = given_cells(small, hints, wished_chroma(small, hints))[:, 4, [0, 7]].T
+    cells = given_cells(small, hints, wished_chroma(small, hints)[None])[0, :, 4, [0, 7]]
     assert np.linalg.norm(cells - wished, axis=1) == pytest.approx(0, abs=4)  # unlike pixels in the cell weaken hints
     mended = mended_from_gray(small, hints)
     (colors,) = point_upsampler(small.own_lightness, (64, 64), [(128, 12), (128, 243)])(mended)
@@ -198,7 +198,8 @@ def test_a_small_thing_colors_its_cell_the_less() -> None:
     small[:, 128:132] = 40
     hints = (Hint(0.505, 0.5, (110, 90, 90)),)
     whole, part = (
-        given_cells(each, hints, wished_chroma(each, hints))[:, 4, 4] for each in map(small_photo, (even, small))
+        given_cells(each, hints, wished_chroma(each, hints)[None])[0, :, 4, 4]
+        for each in map(small_photo, (even, small))
     )
     assert whole == pytest.approx(rgb_to_lab(np.array([[110], [90], [90]], np.float32)[None] / 255)[0, 1:, 0], abs=0.01)
     assert part == pytest.approx(whole * (LEAST_SHARE + (1 - LEAST_SHARE) / 8), rel=1e-3)
