@@ -26,6 +26,7 @@ __all__ = [
     "constant",
     "conv",
     "conv_by_matrix",
+    "conv_of_cells",
     "conv_of_patches",
     "finish_block",
     "flatten_cells",
@@ -45,12 +46,19 @@ __all__ = [
     "standardize",
     "store_in_bfloat16",
     "transformer_block",
+    "unflatten_cells",
     "unshuffle",
 ]
 
 Node = Any
 """A node's output: openvino has no types of its own that mypy reads."""
 Array = NDArray[Any]
+ATAN: list[float] = (
+    np.polynomial.Chebyshev.interpolate(lambda s: np.arctan(np.sqrt(s)) / np.sqrt(s), 8, (0, 1))
+    .convert(kind=np.polynomial.Polynomial)
+    .coef.tolist()
+)
+"""Coefficients of a polynomial in v² for atan(v)/v, v² in (0, 1); its error is below 1e-8."""
 
 
 def shape(x: Node) -> list[int]:
@@ -90,7 +98,18 @@ def relu6(x: Node) -> Node:
 
 
 def soft_clamp(x: Node, limit: float) -> Node:
-    return multiply(ops.atan(multiply(x, 1 / limit)), limit * 2 / math.pi)
+    """Compute limit·(2/π)·atan(x/limit), from a polynomial: atan(t) = 2·atan(v), v = t/(1 + √(1 + t²)) in (−1, 1).
+
+    OpenVINO's own atan computes one number at a time, and in another memory layout than convolutions.
+    """
+    t = multiply(x, 1 / limit)
+    v = ops.divide(t, add(ops.sqrt(add(multiply(t, t), 1)), 1))
+    square = multiply(v, v)
+    *lower, highest = ATAN
+    y = constant(highest)
+    for coefficient in reversed(lower):
+        y = add(multiply(y, square), coefficient)
+    return multiply(v, multiply(y, limit * 4 / math.pi))
 
 
 def unshuffle(x: Node, factor: int) -> Node:
@@ -106,6 +125,18 @@ def flatten_cells(x: Node) -> Node:
     """Reshape (B, C, H, W) to (B, H·W, C)."""
     b, channels, height, width = shape(x)
     return ops.transpose(reshape(x, b, channels, height * width), [0, 2, 1])
+
+
+def unflatten_cells(x: Node) -> Node:
+    """Reshape (B, S², C) to (B, C, S, S)."""
+    b, cells, channels = shape(x)
+    side = math.isqrt(cells)
+    return ops.transpose(reshape(x, b, side, side, channels), [0, 3, 1, 2])
+
+
+def conv_of_cells(x: Node, layer: Layers) -> Node:
+    """Mirror a 1×1 convolution, given and returning flattened cells: (B, H·W, out) of (B, H·W, C)."""
+    return add(ops.matmul(x, constant(layer.weight[:, :, 0, 0]), False, True), layer.bias)
 
 
 def bilinear(x: Node) -> Node:
@@ -143,15 +174,14 @@ def conv(x: Node, layer: Layers, stride: int = 1) -> Node:
     return add(y, layer.bias.reshape(1, -1, 1, 1)) if "bias" in layer else y
 
 
-def conv_of_patches(x: Node, *layers: Layers) -> list[Node]:
-    """Mirror 1×1 convolutions of `F.pixel_unshuffle(x, 2)`: (B, out, H/2, W/2) of each layer, given (B, C, H, W).
+def conv_of_patches(x: Node, *layers: Layers) -> Node:
+    """Mirror 1×1 convolutions of `F.pixel_unshuffle(x, 2)`, by one of 2×2 patches; concatenate their results.
 
-    All are done by one convolution of 2×2 patches.
+    Returns (B, out, H/2, W/2), given (B, C, H, W).
     """
     parts = [layer.weight.reshape(len(layer.weight), -1, 2, 2) for layer in layers]
     y = ops.convolution(x, constant(np.concatenate(parts)), [2, 2], [0, 0], [0, 0], [1, 1])
-    y = add(y, np.concatenate([layer.bias for layer in layers]).reshape(1, -1, 1, 1))
-    return split(y, [len(part) for part in parts], 1)
+    return add(y, np.concatenate([layer.bias for layer in layers]).reshape(1, -1, 1, 1))
 
 
 def conv_by_matrix(x: Node, matrix: Array) -> Node:

@@ -47,7 +47,7 @@ def condition_graph(cinn: CinnArrays, photos: int) -> ov.Model:
     """Mirror `Cinn.condition`, and compute all else that depends on the photo alone.
 
     Returns the cells' condition for the next cell and for those before, (B, 64, width) each, with the cells' places
-    added; then the decoder's maps.
+    added; then the decoder's maps, pixel by pixel, (B, size², width), as convolutions leave them in memory.
     """
     lightness = g.parameter("lightness", (photos, 1, LIGHTNESS_SIZE, LIGHTNESS_SIZE))
     features = _features(lightness, cinn.layers.network)
@@ -57,7 +57,7 @@ def condition_graph(cinn: CinnArrays, photos: int) -> ov.Model:
     upcoming = g.add(g.linear(cells, level.next), level.decoder_places)
     past = g.add(g.linear(cells, level.before), level.decoder_places)
     maps = _maps(features, small, cinn.config.decoder, cinn.layers.decoder)
-    return ov.Model([upcoming, past, *maps], [lightness], "condition")
+    return ov.Model([upcoming, past, *map(g.flatten_cells, maps)], [lightness], "condition")
 
 
 def step_graph(cinn: CinnArrays, distilled: bool, rows: int, dtype: Any) -> ov.Model:
@@ -123,16 +123,16 @@ def mixtures_graph(cinn: CinnArrays, rows: int) -> ov.Model:
 def details_graph(cinn: CinnArrays, rows: int) -> ov.Model:
     """Mirror the finer levels in `Cinn.add_details`.
 
-    Inputs: standardized coarsest a*b*, (rows, 2, 8, 8); the decoder's maps; latents of each level. Outputs:
+    Inputs: standardized coarsest a*b*, (rows, 2, 8, 8); maps as `condition_graph` returns them;
+    latents of each level. Outputs:
     standardized a*b* of the finest size, and the terms of each level's log-det, to be added up in float64.
     """
     coarsest = g.parameter("coarsest", (rows, 2, SIDE, SIDE))
     maps, latents, terms = [], [], []
     chroma = coarsest
     for level in _levels(cinn):
-        size = level.config.size
-        maps.append(g.parameter(f"map{size}", (rows, level.config.condition_width, size, size)))
-        latents.append(g.parameter(f"z{size}", (rows, level.config.dims)))
+        maps.append(_map(level, rows))
+        latents.append(g.parameter(f"z{level.config.size}", (rows, level.config.dims)))
         data, parts = _details(latents[-1], maps[-1], chroma, level)
         chroma = _join(chroma, data)
         terms.append(ops.concat([g.reshape(part, rows, -1) for part in parts], 1))
@@ -150,8 +150,7 @@ def encode_graph(cinn: CinnArrays, rows: int) -> ov.Model:
     maps, latents, terms = list[Node](), list[Node](), list[Node]()
     finer = finest
     for level in reversed(_levels(cinn)):
-        size = level.config.size
-        maps.insert(0, g.parameter(f"map{size}", (rows, level.config.condition_width, size, size)))
+        maps.insert(0, _map(level, rows))
         coarser = g.average_pool(finer)
         z, parts = _latents(_split_details(g.unshuffle(finer, 2)), maps[0], coarser, level)
         latents.insert(0, z)
@@ -254,16 +253,21 @@ def _levels(cinn: CinnArrays) -> list[_Level]:
     return [_Level(*each) for each in zip(cinn.config.details, cinn.layers.details, strict=True)]
 
 
+def _map(level: _Level, rows: int) -> Node:
+    """Make the input of a level's map of the photo, as `condition_graph` returns it."""
+    return g.parameter(f"map{level.config.size}", (rows, level.config.size**2, level.config.condition_width))
+
+
 def _level_condition(photo: Node, coarser: Node, level: _Level) -> tuple[Node, Node, list[Node], Node]:
     """Mirror `DetailLevel.sample_condition`: the parts of a `DetailCondition`."""
     seen = ops.clamp(coarser, -COARSER_LIMIT, COARSER_LIMIT)
     recalled = _recalled(photo, seen, level)
-    colors = ops.concat([g.nearest(seen), g.bilinear(seen), *recalled], 1)
-    h = ops.relu(g.residual(g.add(photo, g.conv(colors, level.layers.coarser)), level.layers.joint))
+    colors = g.conv(ops.concat([g.nearest(seen), g.bilinear(seen), *recalled], 1), level.layers.coarser)
+    h = ops.relu(g.residual(g.add(g.unflatten_cells(photo), colors), level.layers.joint))
     prediction = _propagated_details(coarser, g.conv(h, level.layers.logits), recalled)
-    ends, shares = g.conv_of_patches(h, level.layers.ends, level.layers.shares)
-    first, last = g.split(ends, 2, 1)
-    return prediction, first, g.split(shares, level.config.blocks, 1), last
+    lengths = [2 * DETAIL_CHANNELS] * 2 + [level.config.width] * level.config.blocks
+    first, last, *shares = g.split(g.conv_of_patches(h, level.layers.ends, level.layers.shares), lengths, 1)
+    return prediction, first, shares, last
 
 
 def _details(z: Node, photo: Node, coarser: Node, level: _Level) -> tuple[Node, list[Node]]:
@@ -320,13 +324,15 @@ def _recalled(photo: Node, coarser: Node, level: _Level) -> list[Node]:
     heads = level.config.recalled
     if not heads:
         return []
-    layer = level.layers.recall
-    rows, _, size, _ = g.shape(photo)
-    cells = g.reshape(g.average_pool(coarser, g.shape(coarser)[-1] // SIDE), rows, 1, 2, CELLS)
-    query = g.reshape(g.conv(photo, layer.query), rows, heads, RECALL_WIDTH, size**2)
-    key = g.reshape(g.conv(g.average_pool(photo, size // SIDE), layer.key), rows, heads, RECALL_WIDTH, CELLS)
-    scores = g.multiply(ops.matmul(query, key, True, False), 1 / math.sqrt(RECALL_WIDTH))
-    colors = ops.matmul(cells, ops.softmax(scores, -1), False, True)
+    layer, size, rows = level.layers.recall, level.config.size, g.shape(photo)[0]
+    cells = g.flatten_cells(g.average_pool(g.unflatten_cells(photo), size // SIDE))
+    query, key = (
+        ops.transpose(g.reshape(g.conv_of_cells(x, each), *g.shape(x)[:2], heads, RECALL_WIDTH), [0, 2, 1, 3])
+        for x, each in ((photo, layer.query), (cells, layer.key))
+    )
+    scores = g.multiply(ops.matmul(query, key, False, True), 1 / math.sqrt(RECALL_WIDTH))
+    shades = g.reshape(g.average_pool(coarser, g.shape(coarser)[-1] // SIDE), rows, 1, 2, CELLS)
+    colors = ops.matmul(shades, ops.softmax(scores, -1), False, True)
     return [g.reshape(each, rows, 2, size, size) for each in g.split(colors, heads, 1)]
 
 
@@ -338,7 +344,8 @@ def _propagated_details(coarser: Node, logits: Node, recalled: list[Node]) -> No
     shifted = [
         ops.slice(padded, [y, x], [y + side, x + side], [1, 1], [2, 3]) for y in range(TAPS) for x in range(TAPS)
     ]
-    near, *far = g.split(ops.softmax(logits, 1), (TAPS**2, *(1 for _ in recalled)), 1)
+    shares = g.unflatten_cells(ops.softmax(g.flatten_cells(logits), -1))
+    near, *far = g.split(shares, (TAPS**2, *(1 for _ in recalled)), 1)
     neighbors = ops.concat([g.reshape(each, rows, channels, 1, 1, side, side) for each in shifted], 2)
     weights = g.reshape(g.unshuffle(near, 2), rows, 1, TAPS**2, 4, side, side)
     mixed = ops.reduce_sum(ops.multiply(neighbors, weights), [2], keep_dims=False)

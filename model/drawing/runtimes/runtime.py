@@ -21,7 +21,7 @@ class Condition(NamedTuple):
     cells: tuple[Any, ...]
     """(P, 64, …): the coarsest level's condition, in the runtime's own arrays"""
     maps: tuple[Any, ...]
-    """(P, width, S, S): the decoder's maps, coarse to fine"""
+    """the decoder's maps of the P photos, coarse to fine, in the runtime's own arrays"""
 
     def split(self) -> "list[Condition]":
         """Return the condition of each photo."""

@@ -16,6 +16,7 @@ from model.drawing.runtimes.runtime import Condition, Floats, Given, Indices, Ru
 from model.drawing.runtimes.stepping import draw_alike
 from model.drawing.runtimes.torch_runtime import TorchRuntime
 from model.errors import CheckpointError, InputError
+from model.flow.affine import soft_clamp
 from model.flow.checkpoint import Checkpoint
 from model.flow.cinn import Cinn
 from model.flow.sizes import CELLS
@@ -84,9 +85,19 @@ def test_the_condition_is_that_of_the_definition(
 ) -> None:
     defined = definition.condition(photos(1))
     told = tiny_checkpoint.cinn.coarsest.told(defined.cells[0], torch.arange(CELLS)[None])
+    maps = [each.flatten(2).transpose(1, 2) for each in defined.maps]
     for computed in (exact.condition(photos(1)), fast.condition(photos(1))):
-        for one, other in zip((*computed.cells, *computed.maps), (*told, *defined.maps), strict=True):
+        for one, other in zip((*computed.cells, *computed.maps), (*told, *maps), strict=True):
             np.testing.assert_allclose(one, other.numpy(), **CLOSE)
+
+
+def test_the_soft_clamp_is_that_of_the_definition() -> None:
+    x = np.concatenate([sign * np.geomspace(1e-6, 1e6, 1001, dtype=np.float32) for sign in (-1, 1)])
+    node = graph.parameter("x", x.shape)
+    model = openvino.Model([graph.soft_clamp(node, 2)], [node])
+    compiled = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    (computed,) = compiled(x).values()
+    np.testing.assert_allclose(computed, soft_clamp(torch.from_numpy(x), 2).numpy(), rtol=1e-6)
 
 
 @pytest.mark.parametrize("temperatures", [(0.2, 0.7, 0.9, 1.3), (0, 0.4, 0.8, 1), (0, 0, 0, 0), (0.8,) * 4, (1,) * 4])
