@@ -38,6 +38,7 @@ def bulk(
     seed: Annotated[int | None, o.option("seed")] = None,
     output_format: Annotated[OutputFormat, o.option("output_format")] = "jpeg",
     output_compression: Annotated[int, o.option("output_compression")] = 90,
+    output_max_side: Annotated[int | None, o.option("output_max_side")] = None,
     image_column: Annotated[str, typer.Option(help="Column of a Parquet file with the images.")] = "image",
     name_column: Annotated[str, typer.Option(help="Column of a Parquet file with unique names.")] = "name",
     actors: Annotated[int, typer.Option(min=1, help="Number of processes with the model.", rich_help_panel=WHERE)] = 1,
@@ -60,7 +61,7 @@ def bulk(
         earlier = _asked_before(out / ASKED_FILE)
         if seed is None:
             seed = random_seed() if earlier is None else earlier.seed
-        asked = Asked(n, seed, temperature, output_format, output_compression)
+        asked = Asked(n, seed, temperature, output_format, output_compression, output_max_side)
         if earlier is None:
             with whole_file(out / ASKED_FILE) as part:
                 part.write_text(json.dumps(asdict(asked)))

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import structlog
@@ -49,6 +49,7 @@ class Asked:
     temperature: float | None
     output_format: OutputFormat
     output_compression: int
+    output_max_side: int | None = None
 
     def files(self, target: str) -> list[str]:
         """Return the names of a photo's colorings, below the output folder."""
@@ -148,6 +149,16 @@ def colorize_all(source: Source, asked: Asked, out: Path, actors: int, gpus: flo
         yield Outcome(**json.loads(row["outcome"]))
 
 
+class _Decoded(NamedTuple):
+    """A photo to be colorized."""
+
+    photo: str
+    target: str
+    decoded: DecodedPhoto
+    fitted: DecodedPhoto
+    """of the size of its colorings"""
+
+
 class Painter:
     """Colorizes batches of photos and writes the colorings. A bad photo gives an outcome, not an error."""
 
@@ -162,7 +173,7 @@ class Painter:
         """Return a column of outcomes, as JSON."""
         image, name = self._columns or ("photo", "target")
         outcomes: list[Outcome] = []
-        waiting: list[tuple[str, str, DecodedPhoto]] = []
+        waiting: list[_Decoded] = []
         for given, data in zip(batch[name], batch[image], strict=True):
             target = _text(given)
             photo = target if self._columns else _text(data)
@@ -173,50 +184,52 @@ class Painter:
                     continue
                 content = _bytes(data) if self._columns else Path(photo).read_bytes()
                 decoded = self._decoders.decode(content, self._settings.max_pixels)
-                check_output_size(decoded.width, decoded.height, self._asked.output_format)
-                waiting.append((photo, place, decoded))
+                most = self._asked.output_max_side
+                fitted = decoded if most is None else decoded.fitted(most)
+                check_output_size(fitted.width, fitted.height, self._asked.output_format)
+                waiting.append(_Decoded(photo, place, decoded, fitted))
             except (ServiceError, OSError, ValueError) as error:
                 outcomes.append(Outcome(photo, [], [], Trouble.of(photo, error).reason))
-            if sum(each.width * each.height for *_, each in waiting) >= PIXELS_AT_ONCE:
+            if sum(each.decoded.width * each.decoded.height for each in waiting) >= PIXELS_AT_ONCE:
                 outcomes += self._paint(waiting)
                 waiting.clear()
         outcomes += self._paint(waiting)
         return {"outcome": np.array([json.dumps(asdict(each)) for each in outcomes], dtype=object)}
 
-    def _paint(self, photos: list[tuple[str, str, DecodedPhoto]]) -> Iterator[Outcome]:
+    def _paint(self, photos: list[_Decoded]) -> Iterator[Outcome]:
         """Draw all photos at once, or each alone if that fails; then write."""
         asked = self._asked
         options = SampleOptions(n=asked.n, seed=asked.seed, temperature=asked.temperature)
         try:
-            tasks = [DrawTask(self._colorizer.shrink(decoded.pixels), options) for _, _, decoded in photos]
+            tasks = [DrawTask(self._colorizer.shrink(each.decoded.pixels), options) for each in photos]
             drawn = self._colorizer.draw_all(tasks) if tasks else []
         except ModelError as error:
             if len(photos) == 1:
-                yield Outcome(photos[0][0], [], [], str(error))
+                yield Outcome(photos[0].photo, [], [], str(error))
                 return
             drawn = None
         if drawn is None:  # the error is gone by now; it held all memory of the failed pass
             for each in photos:
                 yield from self._paint([each])
             return
-        for (photo, target, decoded), samples in zip(photos, drawn, strict=True):
+        for each, samples in zip(photos, drawn, strict=True):
             try:
-                self._write(target, decoded, samples, options)
-                yield Outcome(photo, asked.files(target), list(samples.bits_per_dim))
+                self._write(each.target, each.fitted, samples, options)
+                yield Outcome(each.photo, asked.files(each.target), list(samples.bits_per_dim))
             except (ModelError, ServiceError, OSError, ValueError) as error:
-                yield Outcome(photo, [], [], Trouble.of(photo, error).reason)
+                yield Outcome(each.photo, [], [], Trouble.of(each.photo, error).reason)
 
-    def _write(self, target: str, decoded: DecodedPhoto, drawn: Drawn, options: SampleOptions) -> None:
+    def _write(self, target: str, fitted: DecodedPhoto, drawn: Drawn, options: SampleOptions) -> None:
         """Write the files of a photo's colorings. Raises ModelError, ServiceError and OSError."""
         asked = self._asked
-        images = self._colorizer.finish(decoded.pixels, drawn)
+        images = self._colorizer.finish(fitted.pixels, drawn)
         for name, index, finished in zip(asked.files(target), drawn.indices, images, strict=True):
             xmp = provenance(options, drawn.temperature, index, self._colorizer.info)
             file = self._out / name
             file.parent.mkdir(parents=True, exist_ok=True)
             with whole_file(file) as part:
                 part.write_bytes(
-                    encode(finished.image, decoded.alpha, asked.output_format, asked.output_compression, xmp)
+                    encode(finished.image, fitted.alpha, asked.output_format, asked.output_compression, xmp)
                 )
 
 

@@ -32,19 +32,19 @@ class DecodedPhoto:
     def fitted(self, max_side: int) -> "DecodedPhoto":
         """Return the photo shrunk so that no side is longer than this; itself if it fits.
 
-        Pixels are averaged over area. Transparent ones count as they are.
+        Pixels are averaged over area, and count the less the more transparent they are.
         """
         if max(self.width, self.height) <= max_side:
             return self
-        import cv2  # late: decoders start without it
-
         scale = max_side / max(self.width, self.height)
         size = max(1, round(scale * self.width)), max(1, round(scale * self.height))
-        pixels, alpha = (
-            None if each is None else cv2.resize(each, size, interpolation=cv2.INTER_AREA)
-            for each in (self.pixels, self.alpha)
-        )
-        return DecodedPhoto(cast(Photo, pixels), cast(NDArray[np.uint8] | None, alpha))
+        if self.alpha is None:
+            return DecodedPhoto(cast(Photo, _shrunk(self.pixels, size)), None)
+        weight = np.maximum(self.alpha, 1).astype(np.float32)  # where nothing is opaque, all count the same
+        weights, channels = _shrunk(weight, size), np.atleast_3d(self.pixels)
+        means = [_shrunk(channels[..., c] * weight, size) / weights for c in range(channels.shape[2])]
+        pixels = np.rint(np.stack(means, -1)).reshape(weights.shape + self.pixels.shape[2:])
+        return DecodedPhoto(cast(Photo, pixels.astype(self.pixels.dtype)), _shrunk(self.alpha, size))
 
     def packed(self) -> tuple[dict[str, Any], list[memoryview]]:
         """Return a description, and the arrays as bytes, for another process."""
@@ -66,3 +66,10 @@ class DecodedPhoto:
         pixels = np.frombuffer(contents, kind, int(np.prod(shape))).reshape(shape)
         alpha = np.frombuffer(contents, np.uint8, offset=pixels.nbytes).reshape(shape[:2]) if note["alpha"] else None
         return DecodedPhoto(pixels, alpha)
+
+
+def _shrunk(pixels: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
+    """Average pixels, (H, W) or (H, W, C), over area. size: width and height."""
+    import cv2  # late: decoders start without it
+
+    return cast(NDArray[Any], cv2.resize(pixels, size, interpolation=cv2.INTER_AREA))

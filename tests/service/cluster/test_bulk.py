@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,12 @@ def test_bad_photos_are_outcomes_beside_the_good(painter: Painter, grey_png: byt
     second = opened((tmp_path / "out" / good["files"][1]).read_bytes())
     assert "colorization seed=7 index=1 " in second.info["xmp"].decode()
     assert {str(file.relative_to(tmp_path / "out")) for file in (tmp_path / "out").rglob("*.*")} == set(good["files"])
+
+
+def test_previews_are_small(table_painter: Painter, grey_png: bytes, tmp_path: Path) -> None:
+    table_painter._asked = replace(ASKED, output_max_side=30)
+    (outcome,) = outcomes(table_painter, photo=["a"], data=[grey_png])
+    assert [opened((tmp_path / "out" / file).read_bytes()).size for file in outcome["files"]] == [(30, 18)] * 2
 
 
 def test_what_is_there_is_not_made_again(table_painter: Painter, grey_png: bytes, tmp_path: Path) -> None:

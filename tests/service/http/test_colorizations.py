@@ -82,6 +82,19 @@ def test_previews_are_small_and_their_colors_those_of_the_whole_photo(service, m
         assert image.getextrema()[3] == (0, 255)
 
 
+@pytest.mark.parametrize(
+    ("mode", "dark", "light"), [("LA", (10, 0), (200, 255)), ("RGBA", (9, 9, 9, 0), (200,) * 3 + (255,))]
+)
+def test_what_is_transparent_does_not_darken_the_edges_of_a_preview(service, mode, dark, light) -> None:
+    photo = Image.new(mode, (48, 32), light)
+    photo.paste(dark, (0, 0, 17, 32))  # half of a pixel of the preview
+    answer = service.post(encoded(photo), n=1, output_format="png", output_max_side=24)
+    (image,) = images_of(answer)
+    lightness = np.asarray(image.convert("RGB").convert("L"))
+    assert image.getpixel((8, 9))[3] == 128
+    assert abs(int(lightness[9, 8]) - int(lightness[9, 20])) < 3
+
+
 @pytest.mark.parametrize("output_format", ["png", "webp"])
 def test_the_output_format_is_made_and_alpha_is_kept(service, grey_photo, output_format: str) -> None:
     photo = grey_photo.convert("LA")
