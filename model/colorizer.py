@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from model.device import choose_device, device_memory, lacks_torch
+from model.device import THREADS, choose_device, device_memory, lacks_torch
 from model.drawing.hints import mend_hints
 from model.drawing.latents import latent_norms
 from model.drawing.passes import Decoded, Passes
@@ -90,6 +90,10 @@ class CinnColorizer(Scaler):
     def cinn(self) -> "Cinn":
         """The network as a torch module, which colorizing on a CPU does not need."""
         return self.checkpoint.cinn
+
+    @property
+    def at_once(self) -> int:
+        return 1 if self.device == "cuda" else min(2, THREADS)  # the parts of a call on one core fit beside another's
 
     def prepare_rest(self) -> Iterator[None]:
         return self.passes.prepare_rest()

@@ -192,8 +192,12 @@ class Colorizer(Protocol):
     """Colorizes photos in three steps. Several photos may share passes through the network.
 
     `shrink` and `finish` work on one photo at its own size and are thread-safe. `draw_all` and `score_all` run the
-    network; call them from one thread.
+    network; call them from at most `at_once` threads.
     """
+
+    @property
+    def at_once(self) -> int:
+        """Return how many calls side by side are faster than one after another."""
 
     @property
     def info(self) -> ModelInfo: ...

@@ -49,6 +49,8 @@ class InProcess:
         """Take the loaded model as `steps` if `start` is not needed."""
         self._batcher = batcher
         self._steps = steps
+        if steps is not None:
+            batcher.at_once = steps.at_once
 
     @property
     def depth(self) -> int:
@@ -56,6 +58,7 @@ class InProcess:
 
     async def start(self, load: Callable[[], Colorizer]) -> Colorizer:
         self._steps = await self._batcher.call(load)
+        self._batcher.at_once = self._steps.at_once
         return self._steps
 
     async def draw(self, task: DrawTask, latents: int, owner: str) -> Drawn:

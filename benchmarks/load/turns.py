@@ -44,6 +44,8 @@ CASES: dict[str, tuple[SampleOptions | None, int, int]] = {
 class Sleeping:
     """A colorizer that sleeps instead of drawing."""
 
+    at_once = 1
+
     def draw_all(self, tasks: Sequence[DrawTask]) -> list[Drawn]:
         """Sleep for the time of the draws; return empty samples."""
         options = [cast(SampleOptions, task.options) for task in tasks]

@@ -119,6 +119,7 @@ class RemoteSteps:
     """A colorizer that draws and scores in other replicas, and does the rest here; see `model.protocol.Colorizer`."""
 
     memory = None
+    at_once = 1
 
     def __init__(self, model: DeploymentHandle[Model], settings: Settings) -> None:
         """Wait for the model."""

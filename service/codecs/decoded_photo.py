@@ -42,7 +42,7 @@ class DecodedPhoto:
             return DecodedPhoto(cast(Photo, _shrunk(self.pixels, size)), None)
         weight = np.maximum(self.alpha, 1).astype(np.float32)  # where nothing is opaque, all count the same
         weights, channels = _shrunk(weight, size), np.atleast_3d(self.pixels)
-        means = [_shrunk(channels[..., c] * weight, size) / weights for c in range(channels.shape[2])]
+        means = [_shrunk(np.multiply(channels[..., c], weight), size) / weights for c in range(channels.shape[2])]
         pixels = np.rint(np.stack(means, -1)).reshape(weights.shape + self.pixels.shape[2:])
         return DecodedPhoto(cast(Photo, pixels.astype(self.pixels.dtype)), _shrunk(self.alpha, size))
 

@@ -1,4 +1,4 @@
-"""Batches: waiting requests share one pass through the network, on a separate thread."""
+"""Batches: waiting requests share one pass through the network, on separate threads."""
 
 import asyncio
 import math
@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from contextvars import Context
 from dataclasses import dataclass
 from time import monotonic, perf_counter
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import structlog
 
@@ -31,6 +31,8 @@ processor time than at once, but a request that arrives meanwhile waits half as 
 """
 FIRST_LATENTS = 2 * TURN_LATENTS
 """Latents of the first batches, until one was measured. Larger ones would delay others most on a slow machine."""
+MOST_AT_ONCE = 2
+"""Maximum of batches that run at the same time: one more hides what the other does on one core."""
 SHARED_SECONDS = 10.0
 """Time for which an owner counts as present after its last request."""
 
@@ -46,12 +48,15 @@ class _Job:
 
 
 class Batcher:
-    """Runs work in batches on one thread; use it from one event loop.
+    """Runs work in batches on threads; use it from one event loop.
 
     Owners take turns; work of several shares a batch.
-    A batch begins as soon as the network is free. It waits a little only if it is not full and other requests are about
-    to arrive. A batch that fails is halved until only one request fails.
+    A batch begins as soon as a thread is free. It waits a little only if it is not full and other requests are about to
+    arrive. A batch that fails is halved until only one request fails.
     """
+
+    at_once = 1
+    """number of batches that may run at the same time, up to MOST_AT_ONCE"""
 
     def __init__(
         self, max_latents: int, max_wait_seconds: float, observe: Callable[[int], object], seconds: float = math.inf
@@ -66,13 +71,13 @@ class Batcher:
         """latents of the next batch, if several requests share it or one is drawn in parts"""
         self._max_wait = max_wait_seconds
         self._observe = observe
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="inference")
+        self._threads = ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="inference")
         self._waiting = FairQueue[_Job]()
         self._seen: dict[str, float] = {}
         """when each owner last came or left, in the last SHARED_SECONDS"""
         self._coming = 0
         self._change = asyncio.Event()
-        self._worker: asyncio.Task[None] | None = None
+        self._workers = set[asyncio.Task[None]]()
 
     @property
     def depth(self) -> int:
@@ -88,9 +93,9 @@ class Batcher:
         job = _Job(run, item, latents, asyncio.get_running_loop().create_future())
         self._waiting.add(job, latents, owner)
         self._change.set()
-        if self._worker is None or self._worker.done():
+        if len(self._workers) < self.at_once:
             # in its own context, since it outlives the request that started it
-            self._worker = asyncio.get_running_loop().create_task(self._work(), context=Context())
+            self._workers.add(asyncio.get_running_loop().create_task(self._work(), context=Context()))
         try:
             return await job.result
         finally:
@@ -115,16 +120,16 @@ class Batcher:
             self._change.set()
 
     async def call(self, work: Callable[..., T], *arguments: object) -> T:
-        """Run another function on the network's thread."""
-        return await run_on(self._thread, work, *arguments)
+        """Run another function on a thread of the network."""
+        return await run_on(self._threads, work, *arguments)
 
     def close(self) -> None:
-        """Drop what has not begun, and let the thread end."""
-        if self._worker is not None:
-            self._worker.cancel()
+        """Drop what has not begun, and let the threads end."""
+        for worker in self._workers:
+            worker.cancel()
         for job in self._waiting:
             job.result.cancel()
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _see(self, owner: str) -> None:
         now = monotonic()
@@ -133,8 +138,10 @@ class Batcher:
     async def _work(self) -> None:
         while self._waiting:
             await self._wait_for_more()
-            await self._run_or_fail(self._take())
-        self._waiting.rest()
+            await self._run_or_fail(self._take())  # of nothing, if another worker has taken all
+        self._workers.remove(cast(asyncio.Task[None], asyncio.current_task()))  # at once: new work starts a new one
+        if not self._workers:
+            self._waiting.rest()
 
     async def _run_or_fail(self, batch: Sequence[_Job]) -> None:
         """Run a batch, and pass an unexpected error to its jobs; the worker goes on with others.

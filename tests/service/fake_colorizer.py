@@ -39,6 +39,7 @@ class FakeColorizer:
 
     info = ModelInfo("fake-1", "cpu", 10, 8192, 0.75, "0" * 64)
     memory = DeviceMemory(1000, 5000)
+    at_once = 1
 
     def __init__(self) -> None:
         self.photos: list[Photo] = []

@@ -138,6 +138,19 @@ async def test_other_work_is_not_mixed_in() -> None:
         assert network.batches == [[0], [1, 2], [5, 6], [7]]
 
 
+async def test_two_batches_run_at_once_and_a_third_waits_for_a_thread() -> None:
+    async with started() as (batcher, network):
+        batcher.at_once = 2
+        tasks = [await busy(batcher, network)]
+        tasks.append(asyncio.create_task(batcher.submit(network.run, 1, 1)))
+        await until(lambda: network.batches == [[0], [1]])
+        tasks += await waiting(batcher, network.run, (2, 1), (3, 1))
+        network.gate.set()
+        assert await asyncio.gather(*tasks) == [0, 2, 4, 6]
+        assert network.batches == [[0], [1], [2, 3]]
+        assert await batcher.submit(network.run, 4, 1) == 8  # both threads have rested
+
+
 async def test_no_wait_when_nobody_is_coming() -> None:
     async with started(max_wait=10 * PATIENCE_SECONDS) as (batcher, network):
         assert await batcher.submit(network.run, 1, 1) == 2

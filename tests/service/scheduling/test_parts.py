@@ -53,7 +53,7 @@ def photo() -> np.ndarray:
 
 async def draw(colorizer: CinnColorizer, task: DrawTask, latents: int, others: bool) -> tuple[Drawn, list[int]]:
     """Draw beside others or alone, with time for only TURN_LATENTS; return also the latents of each part."""
-    watched = Mock(wraps=colorizer)
+    watched = Mock(wraps=colorizer, at_once=1)
     batcher = Batcher(16, 0, lambda _: None, seconds=0)
     network = InProcess(batcher, watched)
     one = DrawTask(task.photo, SampleOptions(n=1, seed=0))
