@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from model.errors import InputError
@@ -18,28 +18,16 @@ def locked(folder: Path, option: str) -> Iterator[None]:
     there, runs do not notice each other.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    try:
-        held: int | None = _lock(folder)
-    except BlockingIOError as error:
-        expected = "a folder that no other run writes into; start again once that run is done with it"
-        raise InputError(option, expected, str(folder)) from error
-    except (ImportError, OSError):
-        held = None
-    try:
+    with ExitStack() as stack:
+        try:
+            import fcntl  # late: not on Windows
+
+            held = os.open(folder, os.O_RDONLY)
+            stack.callback(os.close, held)  # which ends the lock
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            expected = "a folder that no other run writes into; start again once that run is done with it"
+            raise InputError(option, expected, str(folder)) from error
+        except (ImportError, OSError):
+            pass  # no locks here
         yield
-    finally:
-        if held is not None:
-            os.close(held)
-
-
-def _lock(folder: Path) -> int:
-    """Return a descriptor that holds the lock until it is closed."""
-    import fcntl  # late: not on Windows
-
-    held = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(held)
-        raise
-    return held

@@ -21,6 +21,9 @@ from service.scheduling.backlog import Backlog, Place
 from tests.service.cli.programs import started, tintflow
 from tests.service.waiting import eventually
 
+GONE = httpx.ConnectError("refused")
+USED_UP = {"json": {"detail": "1000 an hour"}, "headers": {"Retry-After": "1800"}}
+
 
 @pytest.fixture
 def photos(folder: Path) -> list[str]:
@@ -327,47 +330,35 @@ def test_a_name_that_is_not_utf_8(folder: Path, run: Callable, monkeypatch: pyte
 
 
 @pytest.mark.usefixtures("waits")
+@pytest.mark.parametrize(
+    ("tick", "outcomes", "expected"),
+    [
+        # shorter waits are not reported
+        (
+            0,
+            [GONE] * 6 + [USED_UP] * 4,
+            ["URL: refused; the next try is in 16 s", "1000 an hour; the next try is in 1800 s"],
+        ),
+        (1, [None] + [GONE] * 12, ["URL: refused; the next try is in 1 s"]),
+    ],
+    ids=["long waits", "a restart, though each wait is short"],
+)
 def test_a_server_is_waited_for_and_why_is_told_once_if_it_takes_long(
-    service, run: Callable, photos: list[str], monkeypatch: pytest.MonkeyPatch
+    service, run: Callable, photos: list[str], monkeypatch, tick: int, outcomes: list, expected: list[str]
 ) -> None:
-    monkeypatch.setattr("service.cli.batch.time", Mock(monotonic=lambda: 0.0))
-    used_up = {"json": {"detail": "1000 an hour"}, "headers": {"Retry-After": "1800"}}
-    outcomes = iter([httpx.ConnectError("refused")] * 6 + [httpx.Response(429, **used_up) for _ in range(4)])
+    clock, outcomes_left = count(0, tick), iter(outcomes)
+    monkeypatch.setattr("service.cli.batch.time", Mock(monotonic=lambda: float(next(clock))))
     connect = httpx.AsyncHTTPTransport.handle_async_request
 
     async def failing(self: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
-        outcome = next(outcomes, None) if request.method == "POST" else None
+        outcome = next(outcomes_left, None) if request.method == "POST" else None
         if isinstance(outcome, Exception):
             raise outcome
-        return outcome or await connect(self, request)
+        return await connect(self, request) if outcome is None else httpx.Response(429, **outcome)
 
     monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", failing)
     url = str(service.client.base_url)
     told = run("colorize", *photos, "-n", "1", "--seed", "7", "--at-once", "1", "--url", url).stderr.splitlines()
-    assert told == [
-        f"{url}/v1/colorizations: refused; the next try is in 16 s",  # shorter waits are not reported
-        "1000 an hour; the next try is in 1800 s",
-    ]
-    assert next(outcomes, None) is None
-    assert len(state()) == 3
-
-
-@pytest.mark.usefixtures("waits")
-def test_a_restart_of_a_server_is_told_though_each_wait_is_short(
-    service, run: Callable, photos: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clock = count()
-    monkeypatch.setattr("service.cli.batch.time", Mock(monotonic=lambda: float(next(clock))))
-    outcomes = iter([None, *[httpx.ConnectError("refused")] * 12])
-    connect = httpx.AsyncHTTPTransport.handle_async_request
-
-    async def failing(self: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
-        if request.method == "POST" and (outcome := next(outcomes, None)):
-            raise outcome
-        return await connect(self, request)
-
-    monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", failing)
-    url = str(service.client.base_url)
-    told = run("colorize", *photos, "-n", "1", "--seed", "7", "--at-once", "1", "--url", url).stderr.splitlines()
-    assert told == [f"{url}/v1/colorizations: refused; the next try is in 1 s"]
+    assert told == [line.replace("URL", f"{url}/v1/colorizations") for line in expected]
+    assert next(outcomes_left, None) is None
     assert len(state()) == 3
