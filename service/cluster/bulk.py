@@ -156,7 +156,7 @@ class _Decoded(NamedTuple):
     target: str
     decoded: DecodedPhoto
     fitted: DecodedPhoto
-    """of the size of its colorings"""
+    """shrunk to the size of its colorings"""
 
 
 class Painter:
