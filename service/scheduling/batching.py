@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from contextvars import Context
 from dataclasses import dataclass
 from time import monotonic, perf_counter
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import structlog
 
@@ -71,13 +71,14 @@ class Batcher:
         """latents of the next batch, if several requests share it or one is drawn in parts"""
         self._max_wait = max_wait_seconds
         self._observe = observe
-        self._threads = ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="inference")
+        # one for each batch, which is tried again on the same: another would begin while the failed pass holds memory
+        self._threads = [ThreadPoolExecutor(1, thread_name_prefix="inference") for _ in range(MOST_AT_ONCE)]
         self._waiting = FairQueue[_Job]()
         self._seen: dict[str, float] = {}
         """when each owner last came or left, in the last SHARED_SECONDS"""
         self._coming = 0
         self._change = asyncio.Event()
-        self._workers = set[asyncio.Task[None]]()
+        self._workers: dict[ThreadPoolExecutor, asyncio.Task[None]] = {}
 
     @property
     def depth(self) -> int:
@@ -93,9 +94,10 @@ class Batcher:
         job = _Job(run, item, latents, asyncio.get_running_loop().create_future())
         self._waiting.add(job, latents, owner)
         self._change.set()
-        if len(self._workers) < self.at_once:
+        free = next((thread for thread in self._threads[: self.at_once] if thread not in self._workers), None)
+        if free is not None:
             # in its own context, since it outlives the request that started it
-            self._workers.add(asyncio.get_running_loop().create_task(self._work(), context=Context()))
+            self._workers[free] = asyncio.get_running_loop().create_task(self._work(free), context=Context())
         try:
             return await job.result
         finally:
@@ -121,36 +123,37 @@ class Batcher:
 
     async def call(self, work: Callable[..., T], *arguments: object) -> T:
         """Run another function on a thread of the network."""
-        return await run_on(self._threads, work, *arguments)
+        return await run_on(self._threads[0], work, *arguments)
 
     def close(self) -> None:
         """Drop what has not begun, and let the threads end."""
-        for worker in self._workers:
+        for worker in self._workers.values():
             worker.cancel()
         for job in self._waiting:
             job.result.cancel()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for thread in self._threads:
+            thread.shutdown(wait=False, cancel_futures=True)
 
     def _see(self, owner: str) -> None:
         now = monotonic()
         self._seen = {other: when for other, when in self._seen.items() if when > now - SHARED_SECONDS} | {owner: now}
 
-    async def _work(self) -> None:
+    async def _work(self, thread: ThreadPoolExecutor) -> None:
         while self._waiting:
             await self._wait_for_more()
-            await self._run_or_fail(self._take())  # of nothing, if another worker has taken all
-        self._workers.remove(cast(asyncio.Task[None], asyncio.current_task()))  # at once: new work starts a new one
+            await self._run_or_fail(self._take(), thread)  # of nothing, if another worker has taken all
+        del self._workers[thread]  # at once: new work starts a new one
         if not self._workers:
             self._waiting.rest()
 
-    async def _run_or_fail(self, batch: Sequence[_Job]) -> None:
+    async def _run_or_fail(self, batch: Sequence[_Job], thread: ThreadPoolExecutor) -> None:
         """Run a batch, and pass an unexpected error to its jobs; the worker goes on with others.
 
         A separate frame, which ends here: requests clear the frames of their errors, which up to Python 3.12 would end
         the worker.
         """
         try:
-            await self._run(batch)
+            await self._run(batch, thread)
         except Exception as error:
             log.exception("batch_failed")
             for job in batch:
@@ -176,22 +179,22 @@ class Batcher:
             batch.append(self._waiting.pop())
         return batch
 
-    async def _run(self, jobs: Sequence[_Job]) -> None:
+    async def _run(self, jobs: Sequence[_Job], thread: ThreadPoolExecutor) -> None:
         batch = [job for job in jobs if not job.result.done()]  # requests may have been cancelled meanwhile
         if not batch:
             return
         self._observe(sum(job.latents for job in batch))
-        if not await self._succeeds(batch):
+        if not await self._succeeds(batch, thread):
             # only here, where the error is gone: it holds all memory of the failed pass
             middle = len(batch) // 2
-            await self._run(batch[:middle])
-            await self._run(batch[middle:])
+            await self._run(batch[:middle], thread)
+            await self._run(batch[middle:], thread)
 
-    async def _succeeds(self, batch: Sequence[_Job]) -> bool:
+    async def _succeeds(self, batch: Sequence[_Job], thread: ThreadPoolExecutor) -> bool:
         """Run a batch and set its jobs' results, or say that the batch is to be halved."""
         started = perf_counter()
         try:
-            results = await self.call(batch[0].run, [job.item for job in batch])
+            results = await run_on(thread, batch[0].run, [job.item for job in batch])
         except Exception as error:  # any error goes to the jobs that caused it
             if len(batch) > 1:
                 log.warning("batch_halved", requests=len(batch), reason=f"{type(error).__name__}: {error}"[:200])

@@ -16,7 +16,7 @@ from model.errors import InputError
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of a process's memory")
 def test_memory_of_the_cpu_grows_with_what_is_held() -> None:
     before = device_memory("cpu")
-    held = np.ones(25_000_000, np.float32)  # 100 MB, written to, so that it is resident
+    held = np.ones(100_000_000, np.float32)  # 400 MB, written to, so that it is resident
     after = device_memory("cpu")
     assert after.used_bytes - before.used_bytes > held.nbytes / 2  # other memory may be freed meanwhile
     assert 0 < after.used_bytes < after.total_bytes == before.total_bytes
