@@ -139,10 +139,12 @@ class Batcher:
         self._seen = {other: when for other, when in self._seen.items() if when > now - SHARED_SECONDS} | {owner: now}
 
     async def _work(self, thread: ThreadPoolExecutor) -> None:
-        while self._waiting:
-            await self._wait_for_more()
-            await self._run_or_fail(self._take(), thread)  # of nothing, if another worker has taken all
-        del self._workers[thread]  # at once: new work starts a new one
+        try:
+            while self._waiting:
+                await self._wait_for_more()
+                await self._run_or_fail(self._take(), thread)  # of nothing, if another worker has taken all
+        finally:
+            del self._workers[thread]  # at once: new work starts a new one
         if not self._workers:
             self._waiting.rest()
 

@@ -123,9 +123,8 @@ def mixtures_graph(cinn: CinnArrays, rows: int) -> ov.Model:
 def details_graph(cinn: CinnArrays, rows: int) -> ov.Model:
     """Mirror the finer levels in `Cinn.add_details`.
 
-    Inputs: standardized coarsest a*b*, (rows, 2, 8, 8); maps as `condition_graph` returns them;
-    latents of each level. Outputs:
-    standardized a*b* of the finest size, and the terms of each level's log-det, to be added up in float64.
+    Inputs: standardized coarsest a*b*, (rows, 2, 8, 8); maps as `condition_graph` returns them; latents of each level.
+    Outputs: standardized a*b* of the finest size, and the terms of each level's log-det, to be added up in float64.
     """
     coarsest = g.parameter("coarsest", (rows, 2, SIDE, SIDE))
     maps, latents, terms = [], [], []
@@ -142,8 +141,8 @@ def details_graph(cinn: CinnArrays, rows: int) -> ov.Model:
 def encode_graph(cinn: CinnArrays, rows: int) -> ov.Model:
     """Mirror the finer levels in `Cinn.log_prob`.
 
-    Inputs: standardized a*b* of the finest size; the decoder's maps. Outputs: standardized a*b* of the coarsest size;
-    latents of each level; and the terms of its log-det, to be added up in float64.
+    Inputs: standardized a*b* of the finest size; maps as in `details_graph`. Outputs: standardized a*b* of the coarsest
+    size; latents of each level; and the terms of its log-det, to be added up in float64.
     """
     size = cinn.config.sizes[-1]
     finest = g.parameter("finest", (rows, 2, size, size))
